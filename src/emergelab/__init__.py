@@ -1,0 +1,48 @@
+"""emergelab: a laboratory for emergence. Grow a system, watch it, intervene in it, judge what was claimed about it.
+
+    import emergelab as el
+
+Names are imported when they are first used, so that `import emergelab` costs nothing and does not import JAX.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "System": "system", "HostSystem": "system", "param": "system", "static": "system", "choice": "system",
+    "Observable": "observable",
+    "site": "_site", "scope": "_site", "site_scan": "_site", "tap": "_site",
+    "Clamp": "intervention", "Ablate": "intervention", "Shift": "intervention", "Scale": "intervention",
+    "Noise": "intervention", "Swap": "intervention", "Replay": "intervention", "Intervention": "intervention",
+    "Window": "intervention", "Pulses": "intervention", "Ramp": "intervention", "edit": "intervention",
+    "Condition": "condition:Condition", "grid": "condition",
+    "run": "engine.driver", "resume": "engine.driver", "Interrupted": "engine.driver",
+    "sites": "engine.compiled",
+    "Run": "runs.run", "load": "runs.run",
+    "Claim": "claims", "contrast": "claims", "level": "claims", "proportion": "claims", "trend": "claims",
+    "order": "claims", "event": "claims", "judge": "claims",
+    "Study": "study:Study", "Size": "study", "Paper": "study", "Figure": "study",
+    "find": "catalogue",
+    "UserError": "errors",
+    "instruments": "instruments:", "figures": "figures:",
+}  # fmt: skip
+
+__all__ = ["__version__", *sorted(_WHERE)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'emergelab' has no attribute {name!r}")
+    module, _, attribute = _WHERE[name].partition(":")
+    found = importlib.import_module(f".{module}", __name__)
+    value = found if _WHERE[name].endswith(":") else getattr(found, attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

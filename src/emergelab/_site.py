@@ -1,0 +1,220 @@
+"""A site is a named place inside a step where a value may be read or replaced.
+
+`y = site("L.0.pattern", y)` is the identity until a handler is installed *while the step is being traced*; after
+compilation nothing is left but the edited computation. Handlers are of two kinds:
+
+- an *editor* (see `emergelab.intervention`) returns another value of the same shape and dtype;
+- a *recorder* (`tap`, `catalogue`) notes the value and leaves it as it is. Recorders see what editors made.
+
+The stack of handlers is part of JAX's trace-cache key (`jax.make_user_context`, made once at import). Without that, an
+inner `jit`, a scan body or a `checkpoint` that was traced before would silently ignore an intervention.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
+
+from .errors import SiteError, nearest
+
+__all__ = ["SiteInfo", "catalogue", "scope", "site", "site_scan", "tap"]
+
+
+class Handler(Protocol):
+    """What stands on the stack: sees every announced value and returns it, edited or not."""
+
+    def key(self) -> Any:
+        """A hashable identity: equal keys reuse a trace."""
+
+    def process(self, name: str, value: Array) -> Array:
+        """The value that the system goes on with."""
+
+
+class _Stack(threading.local):
+    def __init__(self) -> None:
+        self.editors: list[Handler] = []
+        self.recorders: list[Recorder] = []
+        self.scope: tuple[str, ...] = ()
+
+
+_stack = _Stack()
+# Creating a context is not thread-safe; using one is. Hence once, at import.
+_cache_key = jax.make_user_context(())
+# Handlers hold tracers of one trace, so none may ever be mistaken for another: a serial number, not id(), which is reused.
+_serial = itertools.count()
+
+
+def serial() -> int:
+    """A number that no other handler of this process has."""
+    return next(_serial)
+
+
+@contextmanager
+def installed(handler: Handler, kind: str) -> Iterator[Any]:
+    """Install a handler for the time of a trace; `kind` is "editors" or "recorders"."""
+    stack = getattr(_stack, kind)
+    stack.append(handler)
+    key = tuple(h.key() for h in (*_stack.editors, *_stack.recorders))
+    try:
+        with _cache_key(key):
+            yield handler
+    finally:
+        stack.remove(handler)
+
+
+def site(name: str, value: Array) -> Array:
+    """Announce `value` under `name` (prefixed by the enclosing `scope`s) and return it, possibly replaced.
+
+    Names are dotted (`L.0.pattern`); interventions address them by glob patterns (`L.*.pattern`).
+    """
+    if not (_stack.editors or _stack.recorders):
+        return value
+    full = ".".join((*_stack.scope, name))
+    for handler in _stack.editors:
+        value = handler.process(full, value)
+    for recorder in _stack.recorders:
+        recorder.process(full, value)
+    return value
+
+
+@contextmanager
+def scope(*names: str | int) -> Iterator[None]:
+    """Prefix the names of all sites inside: `with scope("L", 0): site("pattern", p)` announces `L.0.pattern`."""
+    before = _stack.scope
+    _stack.scope = (*before, *map(str, names))
+    try:
+        yield
+    finally:
+        _stack.scope = before
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a glob pattern (or an exact name) addresses a site."""
+    return pattern == name or fnmatchcase(name, pattern)
+
+
+class Recorder:
+    """Notes the value of every site that matches one of its patterns."""
+
+    def __init__(self, patterns: tuple[str, ...] = ("*",)) -> None:
+        self.patterns = patterns
+        self.values: dict[str, Array] = {}
+        self.serial = serial()
+
+    def key(self) -> Any:
+        # Each recorder must be traced anew: a cached trace would never call it.
+        return ("tap", self.serial)
+
+    def process(self, name: str, value: Array) -> Array:
+        if any(matches(p, name) for p in self.patterns):
+            self.add(name, value)
+        return value
+
+    def add(self, name: str, value: Array) -> None:
+        if name in self.values:
+            raise SiteError(
+                f"site {name!r} is announced twice in one step; give each its own name with `with el.scope(...)`, "
+                "or use el.site_scan if it stands in a loop"
+            )
+        self.values[name] = value
+
+
+def tap(f: Callable[..., Any], *patterns: str) -> Callable[..., tuple[Any, dict[str, Array]]]:
+    """`f` that also returns the values of its sites: `tap(f, "L.*.h")(x) -> (f(x), {"L.0.h": ...})`.
+
+    Raises `SiteError` if a value cannot be carried out of the transform in which it is announced (`lax.scan`,
+    `lax.cond`, an inner `jit`, `jax.checkpoint`).
+    """
+
+    def tapped(*args: Any, **kwargs: Any) -> tuple[Any, dict[str, Array]]:
+        recorder = Recorder(patterns or ("*",))
+        with installed(recorder, "recorders"):
+            out = f(*args, **kwargs)
+        return out, {name: _brought_out(name, value) for name, value in recorder.values.items()}
+
+    return tapped
+
+
+def _brought_out(name: str, value: Array) -> Array:
+    # Any use of a tracer outside its transform raises; a copy is the cheapest use (XLA removes it).
+    try:
+        return jnp.copy(value)
+    except jax.errors.UnexpectedTracerError:
+        raise SiteError(
+            f"site {name!r} stands inside lax.scan, lax.cond, an inner jit or jax.checkpoint, where its value cannot "
+            "be read from outside: use el.site_scan for the loop, or return the value and announce it there"
+        ) from None
+
+
+def site_scan(
+    f: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]], init: PyTree, xs: PyTree, length: int | None = None
+) -> tuple[PyTree, PyTree]:
+    """`lax.scan` whose inner sites can be read: a tap gets them stacked on a new leading axis.
+
+    Interventions act on the value of each iteration (its shape has no such axis).
+    """
+    recorders = list(_stack.recorders)
+    if not recorders:
+        return jax.lax.scan(f, init, xs, length)
+
+    def body(carry: PyTree, x: PyTree) -> tuple[PyTree, Any]:
+        inner = Recorder(tuple(p for r in recorders for p in r.patterns))
+        _stack.recorders = []
+        try:
+            with installed(inner, "recorders"):
+                carry, y = f(carry, x)
+        finally:
+            _stack.recorders = recorders
+        return carry, (y, {n: _brought_out(n, v) for n, v in inner.values.items()})
+
+    carry, (ys, stacked) = jax.lax.scan(body, init, xs, length)
+    for recorder in recorders:
+        for name, value in stacked.items():
+            recorder.process(name, value)
+    return carry, ys
+
+
+class SiteInfo(NamedTuple):
+    """One line of `el.sites`: where a site is announced and what it holds (for one seed)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.name}  {self.dtype}{list(self.shape)}  ({self.where})"
+
+
+class _Catalogue(Recorder):
+    """Notes shapes only, so that it may look into transforms that values cannot leave."""
+
+    def process(self, name: str, value: Array) -> Array:
+        shape = jax.ShapeDtypeStruct(jnp.shape(value), jnp.result_type(value))
+        self.values.setdefault(name, shape)
+        return value
+
+
+def catalogue(f: Callable[..., Any], *args: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shapes and dtypes of all sites of `f` by abstract evaluation: nothing is computed."""
+    recorder = _Catalogue()
+    with installed(recorder, "recorders"):
+        jax.eval_shape(lambda *a: f(*a), *args)
+    return dict(recorder.values)
+
+
+def require(pattern: str, known: dict[str, Any] | list[str], owner: str = "") -> list[str]:
+    """The known sites that `pattern` addresses; a `SiteError` with the nearest name if there is none."""
+    hits = [name for name in known if matches(pattern, name)]
+    if not hits:
+        of = f" of {owner}" if owner else ""
+        raise SiteError(f"no site{of} matches {pattern!r}{nearest(pattern, known)}")
+    return hits

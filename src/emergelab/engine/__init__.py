@@ -1,0 +1,1 @@
+"""How a plan of (condition x seed) blocks is carried out."""

@@ -1,0 +1,410 @@
+"""`run` and `resume`: carry out a plan block by block, chunk by chunk, onto the disk."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import threading
+import time as clock
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import RunError, UserError
+from ..intervention import Intervention
+from ..runs import provenance
+from ..runs.place import Place
+from ..runs.run import Run
+from ..runs.store import FORMAT, FORMAT_VERSION, ArraySpec, Store, read_info, stored_dtype
+from ..system import HostSystem, System, values
+from . import compiled, host, serial
+from .plan import Block, Cell, cut, group, make_cells
+from .progress import Bar, Silent
+from .setup import persistent_compilation_cache
+
+_BUFFER_BYTES = 32 << 20  # records held before they go to disk
+_CHUNK_SECONDS = 2.0
+_COMMIT_SHARE = 0.05  # of the time may go into writing
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C: what was done is on disk. `.path` is the run's folder."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"interrupted; go on with: emergelab resume {path}")
+        self.path = path
+
+
+def run(
+    system: System | HostSystem,
+    *,
+    steps: int,
+    every: int = 1,
+    seeds: int | Sequence[int] = 8,
+    conditions: Mapping[str, Any] | None = None,
+    interventions: Sequence[Intervention] = (),
+    taps: Sequence[str] = (),
+    out: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    chunk: int | None = None,
+    workers: int | None = None,
+    block_seeds: int | None = None,
+    study: str | None = None,
+    size: str | None = None,
+    retries: int = 2,
+) -> Run:
+    """Grow a system under every condition and seed, and keep what it shows.
+
+    Args:
+        system: the base system; conditions differ from it.
+        steps: how long, in steps; a multiple of `every`.
+        every: steps between records; observables are computed at times 0, every, 2*every, ..., steps.
+        seeds: how many (0, 1, ...), or which.
+        conditions: name -> mapping of parameters, `el.Condition` or a system; None is one condition "base".
+        interventions: what is done to sites in all conditions, in this order.
+        taps: glob patterns of sites whose values are recorded too: at record time t, what the site holds in the
+            step that begins at t.
+        out: folder or fsspec URL of the run; must be new or empty. None: `runs/<name>-<date>-<time>`.
+        progress: show rate and time left on the error stream.
+        chunk: records between two checkpoints; None adapts to about two seconds. Never changes results.
+        workers: blocks computed at once; None is one a device, or one a core on CPU.
+        block_seeds: seeds a block; None divides the seeds among the workers.
+        study, size: noted in run.json.
+        retries: how often a failing step of a `HostSystem` is tried again before its seed is marked failed.
+
+    Returns:
+        the finished `Run`.
+
+    Raises:
+        UserError: anything wrong with the call, before anything is computed.
+        Interrupted: Ctrl-C; what was done is kept and can be resumed.
+    """
+    _positive("steps", steps, 0)
+    _positive("every", every, 1)
+    if steps % every:
+        raise UserError(f"steps must be a multiple of every={every}, got {steps}; the nearest is {max(1, round(steps / every)) * every}")
+    if chunk is not None:
+        _positive("chunk", chunk, 1)
+    if workers is not None:
+        _positive("workers", workers, 1)
+    if block_seeds is not None:
+        _positive("block_seeds", block_seeds, 1)
+    numbers = _seeds(seeds)
+    cells = make_cells(system, conditions, interventions)
+    place = Place(out if out is not None else _default_folder(study or type(system).__name__.lower()))
+    info = _describe(system, cells, numbers, steps, every, taps, study, size, place)
+    if isinstance(system, HostSystem):
+        if taps:
+            raise UserError("taps: a HostSystem's sites are recorded by its own observables or events; leave taps empty")
+        blocks, specs, widths = host.plan(cells, numbers, workers)
+    else:
+        blocks, specs, widths = _plan(cells, numbers, taps, workers, block_seeds)
+    info["blocks"] = [b.to_json() for b in blocks]
+    times = np.arange(0, steps + 1, every)
+    store = Store.create(place, info, specs, times=times, chunk_conditions=widths[0], chunk_seeds=widths[1])
+    info["interventions"] = serial.pack({c.name: c.interventions for c in cells}, place)
+    store.write_info(info)
+    return _carry_out(store, info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries)
+
+
+def resume(
+    path: str | os.PathLike[str],
+    *,
+    system: type[System] | type[HostSystem] | None = None,
+    progress: bool = True,
+    chunk: int | None = None,
+    workers: int | None = None,
+    retries: int = 2,
+) -> Run:
+    """Finish an interrupted or killed run; the result equals that of an uninterrupted one.
+
+    Args:
+        path: the run's folder.
+        system: the class of the system, where it cannot be imported by name (a notebook's own).
+
+    Raises:
+        RunError: the folder is not a run, is being written by another process, or its system cannot be found.
+    """
+    place = Place(path)
+    info = read_info(place)
+    if info["status"] == "finished":
+        return Run(place)
+    cls = system or serial.find_system(info["system"], str(path))
+    interventions = serial.unpack(info["interventions"], place)
+    cells = []
+    for name, condition in info["conditions"].items():
+        try:
+            cells.append(Cell(name, cls(**condition["parameters"]), interventions[name]))
+        except (TypeError, UserError) as error:
+            raise RunError(f"{path}: {cls.__name__} no longer takes the parameters of condition {name!r} ({error})") from None
+    blocks = [Block(i, tuple(b["conditions"]), tuple(b["seeds"]), b["width"]) for i, b in enumerate(info["blocks"])]
+    return _carry_out(Store(place), info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries)
+
+
+# -- the plan -------------------------------------------------------------------------------------------------------
+
+
+def _positive(name: str, value: Any, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+        raise UserError(f"{name} must be a whole number >= {low}, got {value!r}")
+    if value >= 2**31:
+        raise UserError(f"{name} must be below 2**31, got {value}")
+
+
+def _seeds(seeds: int | Sequence[int]) -> list[int]:
+    if isinstance(seeds, (int, np.integer)):
+        _positive("seeds", seeds, 1)
+        return list(range(int(seeds)))
+    numbers = [int(s) for s in seeds]
+    if not numbers or len(set(numbers)) != len(numbers) or min(numbers) < 0 or max(numbers) >= 2**31:
+        raise UserError(f"seeds must be a number >= 1 or different whole numbers in [0, 2**31), got {list(seeds)!r}")
+    return numbers
+
+
+def _default_folder(name: str) -> str:
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder, n = f"runs/{name}-{stamp}", 2
+    while os.path.exists(folder):
+        folder, n = f"runs/{name}-{stamp}-{n}", n + 1
+    return folder
+
+
+def _describe(
+    system: Any, cells: Sequence[Cell], seeds: list[int], steps: int, every: int, taps: Sequence[str], study: str | None, size: str | None, place: Place
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "status": "running",
+        "study": study,
+        "size": size,
+        "system": serial.system_name(system),
+        "conditions": {c.name: {"parameters": values(c.system)} for c in cells},
+        "seeds": seeds,
+        "steps": int(steps),
+        "every": int(every),
+        "taps": list(taps),
+        "interventions": serial.pack({c.name: c.interventions for c in cells}),
+        "wall_seconds": 0.0,
+        "provenance": provenance.provenance(),
+    }
+
+
+def _worker_count(asked: int | None) -> int:
+    if asked is not None:
+        return int(asked)
+    devices = jax.local_devices()
+    if len(devices) > 1 or devices[0].platform != "cpu":
+        return len(devices)
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
+
+
+def _plan(
+    cells: Sequence[Cell], seeds: list[int], taps: Sequence[str], workers: int | None, block_seeds: int | None
+) -> tuple[list[Block], list[ArraySpec], tuple[int, int]]:
+    groups = group(cells)
+    shapes: dict[str, Any] | None = None
+    sizes = []
+    for members in groups:
+        found, _ = compiled.check(cells[members[0]], taps)
+        if shapes is None:
+            shapes = found
+        elif {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in shapes.items()}:
+            first, other = cells[groups[0][0]].name, cells[members[0]].name
+            raise UserError(f"conditions {first!r} and {other!r} show observables of different shapes; run them apart")
+        leaves = jax.tree.leaves(compiled._abstract_state(cells[members[0]].system))
+        sizes.append(sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in leaves if hasattr(x, "shape")))
+    assert shapes is not None
+    blocks = cut(groups, len(seeds), _worker_count(workers), sizes, block_seeds)
+    about = {o.name: o for o in cells[0].system.observables}
+    specs = []
+    for name, shape in shapes.items():
+        known = about.get(name)
+        dims = known.dims if known else tuple(f"{name}.{i}" for i in range(len(shape.shape)))
+        attrs = {"long_name": known.about, "units": known.unit} if known else {"long_name": f"value at site {name}"}
+        specs.append(ArraySpec(name, dims, tuple(shape.shape), stored_dtype(shape.dtype), {k: v for k, v in attrs.items() if v}))
+    # With one program all conditions may share a chunk on disk; otherwise blocks would meet in one.
+    return blocks, specs, (len(cells) if len(groups) == 1 else 1, min(blocks[0].width, len(seeds)))
+
+
+# -- carrying it out ------------------------------------------------------------------------------------------------
+
+
+def _carry_out(
+    store: Store, info: dict[str, Any], cells: list[Cell], blocks: list[Block], *, progress: bool, chunk: int | None, workers: int | None, retries: int
+) -> Run:
+    begun, before = clock.monotonic(), float(info["wall_seconds"])
+    total = sum(len(b.conditions) * (b.seeds[1] - b.seeds[0]) for b in blocks) * info["steps"]
+    done = 0
+    for block, found in zip(blocks, Run(store.place).progress, strict=True):
+        done += len(block.conditions) * (block.seeds[1] - block.seeds[0]) * max(0, found["records"] - 1) * info["every"]
+
+    def note(status: str) -> None:
+        info["status"] = status
+        info["wall_seconds"] = before + clock.monotonic() - begun
+        store.write_info(info)
+
+    bar = Bar(info["study"] or info["system"]["name"], total, done) if progress else Silent()
+    with store.place.locked(), bar:
+        note("running")
+        try:
+            if issubclass(type(cells[0].system), HostSystem):
+                host.carry_out(store, info, cells, blocks, bar, workers, retries)
+            else:
+                persistent_compilation_cache()
+                _in_threads(store, info, cells, blocks, bar, chunk, _worker_count(workers))
+        except KeyboardInterrupt:
+            note("interrupted")
+            raise Interrupted(str(store.place)) from None
+        except BaseException:
+            note("interrupted")
+            raise
+        note("finished")
+    return Run(store.place)
+
+
+def _in_threads(
+    store: Store, info: dict[str, Any], cells: list[Cell], blocks: list[Block], bar: Silent, chunk: int | None, workers: int
+) -> None:
+    """Blocks in as many threads as there are workers: XLA lets go of the interpreter while it computes."""
+    stop = threading.Event()
+    devices = jax.local_devices()
+
+    def one(block: Block) -> None:
+        with jax.default_device(devices[block.index % len(devices)]):
+            _compute(store, info, cells, block, bar, chunk, stop)
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="emergelab") as pool:
+        futures = [pool.submit(one, block) for block in blocks]
+        try:
+            waiting = set(futures)
+            while waiting:
+                # Short waits, so that Ctrl-C reaches the main thread.
+                finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_EXCEPTION)
+                for future in finished:
+                    future.result()
+        except BaseException:
+            stop.set()
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def _compute(
+    store: Store, info: dict[str, Any], cells: list[Cell], block: Block, bar: Silent, chunk: int | None, stop: threading.Event
+) -> None:
+    """Bring one block to its end, from its last checkpoint if it has one."""
+    if stop.is_set():
+        return
+    members = [cells[i] for i in block.conditions]
+    names = [c.name for c in members]
+    every, records = int(info["every"]), int(info["steps"]) // int(info["every"]) + 1
+    numbers = info["seeds"][block.seeds[0] : block.seeds[1]]
+    real = len(numbers)
+    padded = numbers + [numbers[-1]] * (block.width - real)
+
+    shapes, tapped = compiled.check(members[0], info["taps"])
+    nan_ok = {o.name for o in members[0].system.observables if o.nan_ok}
+    treedef, axes, stacked = compiled.stack(members)
+    row = sum(int(np.prod(s.shape)) * s.dtype.itemsize for s in shapes.values()) * len(members) * block.width
+    capacity = max(1, min(records, _BUFFER_BYTES // max(1, row)))
+    spec = compiled.Spec(treedef, axes, capacity, tapped)
+    leaves = [jnp.asarray(x) for x in stacked]
+    seeds = jnp.asarray(padded, jnp.int32)
+    each = jnp.zeros(len(members))
+
+    saved = store.read_checkpoint(block.index)
+    if saved is None:
+        state = compiled.begin(spec, leaves, seeds, each)
+        record, marked = 0, {}
+    else:
+        state_shape = jax.eval_shape(lambda *a: compiled.begin(spec, *a), leaves, seeds, each)
+        state = _restored(saved[0], state_shape, store.place)
+        record, marked = saved[1]["records"], saved[1]["diverged"]
+    store.drop_events_from(block.index, record)
+
+    chunk_records, rows = chunk or 1, slice(*block.seeds)
+    while record < records and not stop.is_set():
+        begun = clock.monotonic()
+        n = min(chunk_records, capacity, records - record)
+        start = max(0, record - 1) * every
+        args = (
+            leaves, state, seeds, jnp.int32(start), jnp.int32(0 if record == 0 else every), jnp.int32(every), jnp.int32(n),
+        )  # fmt: skip
+        run_chunk = compiled.program(spec, *args)
+        begun = begun if chunk else clock.monotonic()
+        state, buffer = run_chunk(*args)
+        host_buffer = {name: np.asarray(b)[:n] for name, b in buffer.items()}
+        computed = clock.monotonic()
+
+        times = [(record + i) * every for i in range(n)]
+        events = _divergences(host_buffer, nan_ok, names, numbers, times, marked)
+        for name, block_of in host_buffer.items():
+            labelled = np.moveaxis(block_of, 0, 2)[:, :real]
+            store.append(name, block.conditions, rows, record, labelled.astype(stored_dtype(labelled.dtype), copy=False))
+        store.write_events(block.index, record, events)
+        store.write_checkpoint(block.index, _leaves(state), {"records": record + n, "diverged": marked, "failed": {}})
+        committed = clock.monotonic()
+        bar.add(len(members) * real * (times[-1] - start))
+        record += n
+        if chunk is None:
+            # Long enough that writing stays a small share of the time, short enough to lose little.
+            aim = max(_CHUNK_SECONDS, (committed - computed) / _COMMIT_SHARE)
+            chunk_records = max(1, min(4 * chunk_records, int(n * aim / max(1e-6, computed - begun))))
+
+
+def _leaves(state: Any) -> list[np.ndarray]:
+    out = []
+    for leaf in jax.tree.leaves(state):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        out.append(np.asarray(leaf))
+    return out
+
+
+def _restored(leaves: list[np.ndarray], shape: Any, place: Place) -> Any:
+    wanted, treedef = jax.tree.flatten(shape)
+    if len(wanted) != len(leaves):
+        raise RunError(f"{place}: the checkpoint holds {len(leaves)} arrays, the system's state has {len(wanted)}; the code has changed since")
+    out = []
+    for want, have in zip(wanted, leaves, strict=True):
+        if jnp.issubdtype(want.dtype, jax.dtypes.prng_key):
+            out.append(jax.random.wrap_key_data(jnp.asarray(have), impl=jax.random.key_impl(want)))
+            continue
+        if want.dtype.kind == "V" or (have.dtype != want.dtype and have.dtype.kind == "u" and have.dtype.itemsize == want.dtype.itemsize):
+            have = have.view(want.dtype)
+        if have.shape != want.shape or have.dtype != want.dtype:
+            raise RunError(f"{place}: the checkpoint holds {have.dtype}{list(have.shape)} where the system's state has {want.dtype}{list(want.shape)}; the code has changed since")
+        out.append(jnp.asarray(have))
+    return jax.tree.unflatten(treedef, out)
+
+
+def _divergences(
+    buffer: dict[str, np.ndarray], nan_ok: set[str], names: list[str], seeds: list[int], times: list[int], marked: dict[str, dict[str, int]]
+) -> list[dict[str, Any]]:
+    """Mark the seeds whose observables left the finite numbers, at the first such record; returns the new events."""
+    events = []
+    for name, values in buffer.items():
+        if values.dtype.kind != "f":
+            continue
+        bad = np.isinf(values) if name in nan_ok else ~np.isfinite(values)
+        bad = bad.reshape(*values.shape[:3], -1).any(-1)[:, :, : len(seeds)]
+        for c, s in zip(*np.nonzero(bad.any(0)), strict=True):
+            here = marked.setdefault(names[c], {})
+            step = times[int(np.argmax(bad[:, c, s]))]
+            seed = str(seeds[s])
+            if seed in here and here[seed] <= step:
+                continue
+            here[seed] = step
+            events.append({"time": step, "condition": names[c], "seed": seeds[s], "kind": "diverged", "payload": {"observable": name}})
+    return events
+
+
+__all__ = ["Interrupted", "resume", "run"]

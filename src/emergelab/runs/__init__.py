@@ -1,0 +1,1 @@
+"""What lies on disk: the store, the reader, and how foreign logs become labelled data."""

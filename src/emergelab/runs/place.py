@@ -1,0 +1,110 @@
+"""A place is where a run lies: a local folder or any URL that fsspec knows (`s3://...`, `memory://...`)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from ..errors import RunError
+
+
+class Place:
+    """A folder by path or URL, with writes that a reader never sees half done."""
+
+    def __init__(self, url: str | os.PathLike[str]) -> None:
+        self.url = os.fspath(url)
+        try:
+            self.fs, self.root = fsspec.core.url_to_fs(self.url)
+        except (ImportError, ValueError) as error:
+            raise RunError(f"{self.url}: this address cannot be opened ({error})") from None
+        self.local = Path(self.root) if isinstance(self.fs, LocalFileSystem) else None
+
+    def __str__(self) -> str:
+        return self.url
+
+    def _at(self, name: str) -> str:
+        return f"{self.root.rstrip('/')}/{name}" if name else self.root
+
+    def exists(self, name: str = "") -> bool:
+        return bool(self.fs.exists(self._at(name)))
+
+    def is_empty(self) -> bool:
+        """Whether nothing lies here (or the place does not exist)."""
+        return not self.exists() or (self.fs.isdir(self.root) and not self.fs.ls(self.root, detail=False))
+
+    def names(self, folder: str, suffix: str = "") -> list[str]:
+        """Sorted names (without the folder) of the finished files in `folder`."""
+        if not self.exists(folder):
+            return []
+        self.fs.invalidate_cache(self._at(folder))
+        found = (path.rsplit("/", 1)[-1] for path in self.fs.ls(self._at(folder), detail=False))
+        return sorted(n for n in found if n.endswith(suffix) and not n.startswith("."))
+
+    def make(self) -> None:
+        """Create the folder and prove that it can be written."""
+        try:
+            self.fs.makedirs(self.root, exist_ok=True)
+            self.write(".writable", b"")
+            self.remove(".writable")
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise RunError(f"{self.url}: cannot be written ({reason}); choose another folder with --out") from None
+
+    def read(self, name: str) -> bytes:
+        return bytes(self.fs.cat_file(self._at(name)))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a whole file; a reader sees the old one or the new one, never a part."""
+        target = self._at(name)
+        if self.local is None:
+            # An object store shows an object only when it is whole.
+            self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+            self.fs.pipe_file(target, data)
+            return
+        path = Path(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        if self.exists(name):
+            self.fs.rm_file(self._at(name))
+
+    def zarr(self, name: str, read_only: bool = False) -> Any:
+        """A Zarr store at `name`."""
+        from zarr.storage import FsspecStore, LocalStore
+
+        if self.local is not None:
+            return LocalStore(self._at(name), read_only=read_only)
+        return FsspecStore.from_url(f"{self.url.rstrip('/')}/{name}", read_only=read_only)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the place alone. The lock dies with the process, so a killed run can be resumed at once."""
+        try:
+            import fcntl
+        except ImportError:  # not POSIX: no lock is to be had without a dependency
+            fcntl = None  # type: ignore[assignment]
+        if self.local is None or fcntl is None:
+            yield
+            return
+        with (self.local / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(f"{self.url}: another process is writing this run; wait for it or stop it first") from None
+            yield

@@ -1,0 +1,64 @@
+"""What is needed to repeat a run: command, versions, platform, commit."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("emergelab", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "xarray", "zarr")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages on which a result depends."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def command() -> str:
+    """The command line of this process as one would type it."""
+    if not sys.argv or not sys.argv[0]:
+        return "python (interactive)"
+    program = Path(sys.argv[0]).name
+    program = "emergelab" if program in ("emergelab", "__main__.py", "cli.py") else f"python {program}"
+    return shlex.join([*program.split(), *sys.argv[1:]])
+
+
+def commit() -> str | None:
+    """The git commit of the code that runs (this package's checkout), or None where it is not one."""
+    here = Path(__file__).resolve().parent
+    try:
+        out = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return out.stdout.strip() or None
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def provenance() -> dict[str, Any]:
+    """All of the above, JSON-ready."""
+    return {
+        "command": command(),
+        "versions": versions(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "commit": commit(),
+        "created": now(),
+    }

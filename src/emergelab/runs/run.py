@@ -1,0 +1,131 @@
+"""A run: conditions x seeds x time, labelled, on disk, with all that is needed to repeat it."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RunError
+from .place import Place
+from .store import read_info
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import xarray as xr
+
+__all__ = ["Run", "load"]
+
+
+class Run:
+    """A thin view of a run's folder; another process may still be writing it.
+
+    Attributes
+    ----------
+    path: folder or URL.
+    info: run.json: study, system, conditions with all parameters, seeds, steps, every, interventions, versions, status.
+    data: `xarray.Dataset`, lazy, dims (condition, seed, time, ...); NaN where not written yet.
+    events: `pyarrow.Table` with columns time, condition, seed, kind, payload (JSON).
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | Place) -> None:
+        self.place = path if isinstance(path, Place) else Place(path)
+        self.info: dict[str, Any] = read_info(self.place)
+
+    @property
+    def path(self) -> str:
+        return str(self.place)
+
+    def refresh(self) -> Run:
+        """The same run as it lies on disk now."""
+        return Run(self.place)
+
+    @cached_property
+    def data(self) -> xr.Dataset:
+        """The observables. Values are read when they are used (`.load()` reads all)."""
+        import xarray as xr
+
+        try:
+            found = xr.open_zarr(self.place.zarr("data.zarr", read_only=True), consolidated=False, chunks=None)
+            # numpy's variable-length strings are still new to pandas; plain objects index everywhere.
+            return found.assign_coords(condition=[str(c) for c in found.condition.values])
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise RunError(f"{self.path}: data.zarr is damaged or missing ({type(error).__name__}: {error})") from None
+
+    @cached_property
+    def events(self) -> pa.Table:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        parts = [
+            pq.read_table(pa.BufferReader(self.place.read(f"events/{name}")))
+            for name in self.place.names("events", ".parquet")
+        ]
+        if not parts:
+            text, whole = pa.string(), pa.int64()
+            return pa.table({"time": pa.array([], whole), "condition": pa.array([], text), "seed": pa.array([], whole),
+                             "kind": pa.array([], text), "payload": pa.array([], text)})  # fmt: skip
+        return pa.concat_tables(parts).sort_by([("time", "ascending")])
+
+    @cached_property
+    def progress(self) -> list[dict[str, Any]]:
+        """How far each block is: `records` done, `diverged` and `failed` seeds."""
+        found = []
+        for index in range(len(self.info["blocks"])):
+            name = f"checkpoints/{index:05d}.json"
+            done = {"records": 0, "diverged": {}, "failed": {}}
+            if self.place.exists(name):
+                done |= json.loads(self.place.read(name))
+            found.append(done)
+        return found
+
+    @property
+    def records(self) -> int:
+        """Number of record times of a finished run."""
+        return int(self.info["steps"]) // int(self.info["every"]) + 1
+
+    @property
+    def done(self) -> float:
+        """The fraction of records that is written, 0 to 1."""
+        sizes = [len(b["conditions"]) * (b["seeds"][1] - b["seeds"][0]) for b in self.info["blocks"]]
+        have = sum(n * p["records"] for n, p in zip(sizes, self.progress, strict=True))
+        return have / (sum(sizes) * self.records)
+
+    @property
+    def status(self) -> str:
+        """`running`, `interrupted` or `finished`."""
+        return str(self.info["status"])
+
+    def _marked(self, what: str) -> dict[str, dict[int, Any]]:
+        out: dict[str, dict[int, Any]] = {}
+        for block in self.progress:
+            for condition, seeds in block[what].items():
+                out.setdefault(condition, {}).update({int(s): v for s, v in seeds.items()})
+        return out
+
+    @property
+    def diverged(self) -> dict[str, dict[int, int]]:
+        """Step of the first NaN or infinity, by condition and seed."""
+        return self._marked("diverged")
+
+    @property
+    def failed(self) -> dict[str, dict[int, Any]]:
+        """What ended a seed of a host system for good, by condition and seed."""
+        return self._marked("failed")
+
+    def __repr__(self) -> str:
+        what = self.info.get("study") or self.info["system"]["name"]
+        return (
+            f"Run({self.path!r}: {what}, {len(self.info['conditions'])} conditions x {len(self.info['seeds'])} seeds "
+            f"x {self.info['steps']} steps, {self.status}, {self.done:.0%} done)"
+        )
+
+
+def load(path: str | os.PathLike[str]) -> Run:
+    """Open a run, growing or finished.
+
+    Raises:
+        RunError: if the folder is not a run, is damaged, or was written by another format version.
+    """
+    return Run(path)

@@ -1,0 +1,196 @@
+"""What lies on disk, and the only code that writes it.
+
+    RUN/run.json             study, conditions with every parameter, seeds, steps, interventions, versions, status
+    RUN/data.zarr            one array an observable, dims (condition, seed, time, ...); NaN where not written yet
+    RUN/events/*.parquet     failures, divergences, decisions, notes
+    RUN/checkpoints/*.npz    last state of every block (arrays and JSON only)
+    RUN/checkpoints/*.json   how far every block is
+
+Every file is replaced whole, and a chunk's data are written before its checkpoint, so a reader in another process may
+open the run at any time, and a killed run continues from the last checkpoint and writes the same values again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import RunError
+from .place import Place
+
+FORMAT = "emergelab-run"
+FORMAT_VERSION = 1
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array of the data: dims beyond (condition, seed, time), their sizes, dtype and attributes."""
+
+    name: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+def stored_dtype(dtype: Any) -> str:
+    """The dtype on disk: real types as they are (at least float32), whole numbers and truth values as float64,
+    which holds them exactly up to 2**53 and has a NaN for "not written yet"."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f" and dtype.itemsize >= 4:
+        return dtype.str
+    return "<f8" if dtype.kind in "iub" else "<f4"
+
+
+class Store:
+    """The writer's side of a run."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._arrays: dict[str, Any] = {}
+
+    @classmethod
+    def create(
+        cls,
+        place: Place,
+        info: dict[str, Any],
+        arrays: Sequence[ArraySpec],
+        *,
+        times: np.ndarray,
+        chunk_conditions: int,
+        chunk_seeds: int,
+    ) -> Store:
+        """Lay out an empty run. `info` becomes run.json, which is written last: it is what makes a folder a run."""
+        import zarr
+
+        if not place.is_empty():
+            what = "already holds a run" if place.exists("run.json") else "is not empty"
+            raise RunError(f"{place}: {what}; choose another folder, or continue a run with: emergelab resume {place}")
+        place.make()
+        conditions, seeds = list(info["conditions"]), info["seeds"]
+        root = zarr.open_group(place.zarr("data.zarr"), mode="w", zarr_format=3)
+        root.attrs["Conventions"] = "CF-1.11"
+        root.create_array("condition", data=np.asarray(conditions, dtype="T"), dimension_names=["condition"])
+        root.create_array("seed", data=np.asarray(seeds, np.int64), dimension_names=["seed"])
+        time = root.create_array("time", data=np.asarray(times, np.int64), dimension_names=["time"])
+        time.attrs.update({"long_name": "steps since the start", "units": "1"})
+        for spec in arrays:
+            row = max(1, math.prod(spec.shape) * np.dtype(spec.dtype).itemsize * chunk_conditions * chunk_seeds)
+            length = max(1, min(len(times), _CHUNK_BYTES // row))
+            array = root.create_array(
+                spec.name,
+                shape=(len(conditions), len(seeds), len(times), *spec.shape),
+                chunks=(chunk_conditions, chunk_seeds, length, *(max(1, n) for n in spec.shape)),
+                dtype=spec.dtype,
+                fill_value=np.nan,
+                dimension_names=["condition", "seed", "time", *spec.dims],
+            )
+            array.attrs.update(spec.attrs)
+        store = cls(place)
+        store.write_info(info)
+        return store
+
+    # -- run.json ---------------------------------------------------------------------------------------------------
+
+    def write_info(self, info: Mapping[str, Any]) -> None:
+        self.place.write("run.json", json.dumps(info, indent=1, allow_nan=False).encode())
+
+    # -- data -------------------------------------------------------------------------------------------------------
+
+    def append(self, name: str, conditions: Sequence[int], seeds: slice, start: int, values: np.ndarray) -> None:
+        """Write records `start ...` of one observable; `values` has dims (condition, seed, time, ...)."""
+        import zarr
+
+        if not self._arrays:
+            root = zarr.open_group(self.place.zarr("data.zarr"), mode="r+")
+            self._arrays = dict(root.arrays())
+        array = self._arrays[name]
+        stop = start + values.shape[2]
+        first, last = conditions[0], conditions[-1] + 1
+        if list(conditions) == list(range(first, last)):
+            array[first:last, seeds, start:stop] = values
+        else:
+            for row, condition in enumerate(conditions):
+                array[condition : condition + 1, seeds, start:stop] = values[row : row + 1]
+
+    # -- events -----------------------------------------------------------------------------------------------------
+
+    def write_events(self, block: int, record: int, events: Sequence[Mapping[str, Any]]) -> None:
+        """Write the events of one chunk of one block, named by the record at which the chunk began."""
+        if not events:
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.table(
+            {
+                "time": pa.array([int(e["time"]) for e in events], pa.int64()),
+                "condition": pa.array([str(e["condition"]) for e in events], pa.string()),
+                "seed": pa.array([int(e["seed"]) for e in events], pa.int64()),
+                "kind": pa.array([str(e["kind"]) for e in events], pa.string()),
+                "payload": pa.array([json.dumps(e.get("payload", {})) for e in events], pa.string()),
+            }
+        )
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer)
+        self.place.write(f"events/{block:05d}-{record:010d}.parquet", buffer.getvalue())
+
+    def drop_events_from(self, block: int, record: int) -> None:
+        """Forget events at or after a checkpoint: they happened in a chunk that is going to be repeated."""
+        for name in self.place.names("events", ".parquet"):
+            owner, begun = name.removesuffix(".parquet").split("-")
+            if int(owner) == block and int(begun) >= record:
+                self.place.remove(f"events/{name}")
+
+    # -- checkpoints ------------------------------------------------------------------------------------------------
+
+    def write_checkpoint(self, block: int, leaves: Sequence[np.ndarray], progress: Mapping[str, Any]) -> None:
+        """Keep the last state of a block; `progress` says how far it is (JSON)."""
+        arrays = {"progress": np.frombuffer(json.dumps(progress).encode(), np.uint8)}
+        for i, leaf in enumerate(leaves):
+            leaf = np.asarray(leaf)
+            # Types that numpy does not know by itself (bfloat16) go as raw bytes: no pickle, ever.
+            arrays[f"leaf{i}"] = leaf if leaf.dtype.kind in "iufbc" else leaf.view(f"u{leaf.dtype.itemsize}")
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        self.place.write(f"checkpoints/{block:05d}.npz", buffer.getvalue())
+        self.place.write(f"checkpoints/{block:05d}.json", json.dumps(progress).encode())
+
+    def read_checkpoint(self, block: int) -> tuple[list[np.ndarray], dict[str, Any]] | None:
+        """The last state and progress of a block, or None if it has none yet."""
+        name = f"checkpoints/{block:05d}.npz"
+        if not self.place.exists(name):
+            return None
+        try:
+            with np.load(io.BytesIO(self.place.read(name)), allow_pickle=False) as file:
+                progress = json.loads(file["progress"].tobytes())
+                return [file[f"leaf{i}"] for i in range(len(file.files) - 1)], progress
+        except (ValueError, KeyError, OSError, EOFError) as error:
+            raise RunError(f"{self.place}: {name} is damaged ({error}); delete that file to redo its block") from None
+
+
+def read_info(place: Place) -> dict[str, Any]:
+    """run.json of a place, or one clear line why the place is not a run."""
+    if not place.exists():
+        raise RunError(f"{place}: no such folder")
+    if not place.exists("run.json"):
+        raise RunError(f"{place}: not a run (it has no run.json); `emergelab run SLUG --out DIR` makes one")
+    try:
+        info = json.loads(place.read("run.json"))
+    except (ValueError, OSError) as error:
+        raise RunError(f"{place}: run.json is damaged ({error})") from None
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        raise RunError(f"{place}: run.json is not one of emergelab's (format {FORMAT!r} expected)")
+    if info.get("version") != FORMAT_VERSION:
+        raise RunError(f"{place}: run format {info.get('version')!r}, this emergelab reads {FORMAT_VERSION}; use the version that wrote it")
+    missing = {"status", "conditions", "seeds", "steps", "every", "blocks"} - info.keys()
+    if missing:
+        raise RunError(f"{place}: run.json is damaged (it lacks {', '.join(sorted(missing))})")
+    return info

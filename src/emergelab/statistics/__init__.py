@@ -1,0 +1,46 @@
+"""Statistics over seeds: intervals, exact tests, corrections for many looks, and times to emergence. NumPy
+and SciPy only."""
+
+from emergelab.statistics.corrections import benjamini_hochberg, holm, max_t
+from emergelab.statistics.intervals import Estimate, difference, estimate
+from emergelab.statistics.permutation import Permutation, permutation, relabellings, sign_flips
+from emergelab.statistics.power import MOST_SEEDS, seeds_needed
+from emergelab.statistics.proportions import ProportionContrast, compare_proportions, proportion
+from emergelab.statistics.survival import (
+    KaplanMeier,
+    LogRank,
+    Turnbull,
+    kaplan_meier,
+    log_rank,
+    median_interval,
+    restricted_mean,
+    restricted_mean_difference,
+    turnbull,
+)
+
+__all__ = [
+    "MOST_SEEDS",
+    "Estimate",
+    "KaplanMeier",
+    "LogRank",
+    "Permutation",
+    "ProportionContrast",
+    "Turnbull",
+    "benjamini_hochberg",
+    "compare_proportions",
+    "difference",
+    "estimate",
+    "holm",
+    "kaplan_meier",
+    "log_rank",
+    "max_t",
+    "median_interval",
+    "permutation",
+    "proportion",
+    "relabellings",
+    "restricted_mean",
+    "restricted_mean_difference",
+    "seeds_needed",
+    "sign_flips",
+    "turnbull",
+]

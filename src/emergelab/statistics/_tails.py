@@ -1,0 +1,154 @@
+"""Families of one-sided p-values: each inverts the interval that stands beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float
+from scipy import special
+
+from emergelab.statistics.permutation import relabellings
+
+
+class Tails(Protocol):
+    """The two one-sided p-values of an estimate, as functions of the hypothesised value."""
+
+    def greater(self, m: float) -> float: ...
+
+    def less(self, m: float) -> float: ...
+
+
+@dataclass(frozen=True)
+class StudentT:
+    value: float
+    error: float
+    df: float
+
+    def greater(self, m: float) -> float:
+        return float(special.stdtr(self.df, -(self.value - m) / self.error))
+
+    def less(self, m: float) -> float:
+        return float(special.stdtr(self.df, (self.value - m) / self.error))
+
+
+@dataclass(frozen=True)
+class Bca:
+    """BCa with its level widened by ``expand``: the map alpha -> quantile of the draws, and its inverse."""
+
+    draws: Float[np.ndarray, "draws"]  # sorted
+    bias: float
+    acceleration: float
+    df: float
+    expand: float
+
+    def quantile(self, alpha: float) -> float:
+        z = self.expand * special.stdtrit(self.df, alpha)
+        shifted = self.bias + z
+        curve = 1.0 - self.acceleration * shifted
+        # beyond the pole of the BCa map the interval has no finite end: the outermost draw is all that is
+        # known
+        target = np.sign(shifted) * np.inf if curve <= 0 else self.bias + shifted / curve
+        return float(np.quantile(self.draws, special.ndtr(target)))
+
+    def _level(self, share: float) -> float:
+        floor = 1.0 / (len(self.draws) + 1)
+        w = special.ndtri(min(max(share, floor), 1.0 - floor)) - self.bias
+        curve = 1.0 + self.acceleration * w
+        z = np.sign(w) * np.inf if curve <= 0 else w / curve - self.bias
+        return float(special.stdtr(self.df, z / self.expand))
+
+    def greater(self, m: float) -> float:
+        return max(self._level(_position(self.draws, m, "right")), 1.0 / (len(self.draws) + 1))
+
+    def less(self, m: float) -> float:
+        return max(1.0 - self._level(_position(self.draws, m, "left")), 1.0 / (len(self.draws) + 1))
+
+
+@dataclass(frozen=True)
+class Studentised:
+    draws: Float[np.ndarray, "draws"]  # sorted studentised deviations
+    value: float
+    error: float
+
+    def greater(self, m: float) -> float:
+        share = 1.0 - _position(self.draws, (self.value - m) / self.error, "left")
+        return max(share, 1.0 / (len(self.draws) + 1))
+
+    def less(self, m: float) -> float:
+        share = _position(self.draws, (self.value - m) / self.error, "right")
+        return max(share, 1.0 / (len(self.draws) + 1))
+
+
+@dataclass(frozen=True)
+class SignFlip:
+    """Exact test that the values are symmetric about m: all 2**n assignments of signs to the deviations."""
+
+    values: Float[np.ndarray, "seeds"]
+
+    def greater(self, m: float) -> float:
+        return self._tail(self.values - m)
+
+    def less(self, m: float) -> float:
+        return self._tail(m - self.values)
+
+    @staticmethod
+    def _tail(deviation: Float[np.ndarray, "seeds"]) -> float:
+        sums = _signs(len(deviation)) @ deviation
+        slack = 1e-12 * np.abs(deviation).sum()
+        return float(np.mean(sums >= deviation.sum() - slack))
+
+
+@dataclass(frozen=True)
+class Point:
+    """All seeds gave the same number: the sign-flip test can say no more than 2**-n."""
+
+    value: float
+    n: int
+
+    def greater(self, m: float) -> float:
+        return 2.0**-self.n if self.value > m else 1.0
+
+    def less(self, m: float) -> float:
+        return 2.0**-self.n if self.value < m else 1.0
+
+
+@lru_cache(maxsize=8)
+def _signs(n: int) -> Float[np.ndarray, "assignments seeds"]:
+    return np.array(list(product((1.0, -1.0), repeat=n)))
+
+
+def _position(ordered: Float[np.ndarray, "draws"], m: float, side: str) -> float:
+    """Inverse of numpy's default quantile: the share of ``ordered`` that lies below m, interpolated; ties go
+    to ``side``."""
+    last = len(ordered) - 1
+    at = int(np.searchsorted(ordered, m, side="right" if side == "right" else "left"))
+    if at == 0:
+        return 0.0
+    if at > last:
+        return 1.0
+    gap = ordered[at] - ordered[at - 1]
+    return float((at - 1 + ((m - ordered[at - 1]) / gap if gap > 0 else 0.0)) / last)
+
+
+@dataclass(frozen=True)
+class Relabel:
+    """Exact permutation of the labels of two small groups after a shift of the first by m."""
+
+    a: Float[np.ndarray, "seeds_a"]
+    b: Float[np.ndarray, "seeds_b"]
+
+    def _tail(self, m: float, sign: float) -> float:
+        pooled = sign * np.concatenate([self.a - m, self.b])
+        member, _ = relabellings(len(self.a), len(self.b))
+        sums = member @ pooled
+        return float(np.mean(sums >= sums[0] - 1e-12 * np.abs(pooled).sum()))
+
+    def greater(self, m: float) -> float:
+        return self._tail(m, 1.0)
+
+    def less(self, m: float) -> float:
+        return self._tail(m, -1.0)
