@@ -12,15 +12,17 @@ inner `jit`, a scan body or a `checkpoint` that was traced before would silently
 
 from __future__ import annotations
 
+import abc
 import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import get_opaque_trace_state
 from jaxtyping import Array, PyTree
 
 from .errors import SiteError, nearest
@@ -28,13 +30,15 @@ from .errors import SiteError, nearest
 __all__ = ["SiteInfo", "catalogue", "scope", "site", "site_scan", "tap"]
 
 
-class Handler(Protocol):
+class Handler(abc.ABC):
     """What stands on the stack: sees every announced value and returns it, edited or not."""
 
+    @abc.abstractmethod
     def key(self) -> Any:
         """A hashable identity: equal keys reuse a trace."""
 
-    def process(self, name: str, value: Array) -> Array:
+    @abc.abstractmethod
+    def process(self, name: str, value: Any) -> Any:
         """The value that the system goes on with."""
 
 
@@ -70,7 +74,7 @@ def installed(handler: Handler, kind: str) -> Iterator[Any]:
         stack.remove(handler)
 
 
-def site(name: str, value: Array) -> Array:
+def site(name: str, value: Any) -> Any:
     """Announce `value` under `name` (prefixed by the enclosing `scope`s) and return it, possibly replaced.
 
     Names are dotted (`L.0.pattern`); interventions address them by glob patterns (`L.*.pattern`).
@@ -101,24 +105,31 @@ def matches(pattern: str, name: str) -> bool:
     return pattern == name or fnmatchcase(name, pattern)
 
 
-class Recorder:
+class Recorder(Handler):
     """Notes the value of every site that matches one of its patterns."""
 
     def __init__(self, patterns: tuple[str, ...] = ("*",)) -> None:
         self.patterns = patterns
         self.values: dict[str, Array] = {}
         self.serial = serial()
+        # A value belongs to the trace in which it is announced; in another one it would be a dead tracer.
+        self.trace = get_opaque_trace_state()
 
     def key(self) -> Any:
         # Each recorder must be traced anew: a cached trace would never call it.
         return ("tap", self.serial)
 
-    def process(self, name: str, value: Array) -> Array:
+    def process(self, name: str, value: Any) -> Any:
         if any(matches(p, name) for p in self.patterns):
             self.add(name, value)
         return value
 
-    def add(self, name: str, value: Array) -> None:
+    def add(self, name: str, value: Any) -> None:
+        if get_opaque_trace_state() != self.trace:
+            raise SiteError(
+                f"site {name!r} stands inside lax.scan, lax.cond, grad, vmap, an inner jit or jax.checkpoint, where its "
+                "value cannot be read from outside: use el.site_scan for a loop, or return the value and announce it there"
+            )
         if name in self.values:
             raise SiteError(
                 f"site {name!r} is announced twice in one step; give each its own name with `with el.scope(...)`, "
@@ -131,27 +142,16 @@ def tap(f: Callable[..., Any], *patterns: str) -> Callable[..., tuple[Any, dict[
     """`f` that also returns the values of its sites: `tap(f, "L.*.h")(x) -> (f(x), {"L.0.h": ...})`.
 
     Raises `SiteError` if a value cannot be carried out of the transform in which it is announced (`lax.scan`,
-    `lax.cond`, an inner `jit`, `jax.checkpoint`).
+    `lax.cond`, `grad`, `vmap`, an inner `jit`, `jax.checkpoint`).
     """
 
     def tapped(*args: Any, **kwargs: Any) -> tuple[Any, dict[str, Array]]:
         recorder = Recorder(patterns or ("*",))
         with installed(recorder, "recorders"):
             out = f(*args, **kwargs)
-        return out, {name: _brought_out(name, value) for name, value in recorder.values.items()}
+        return out, recorder.values
 
     return tapped
-
-
-def _brought_out(name: str, value: Array) -> Array:
-    # Any use of a tracer outside its transform raises; a copy is the cheapest use (XLA removes it).
-    try:
-        return jnp.copy(value)
-    except jax.errors.UnexpectedTracerError:
-        raise SiteError(
-            f"site {name!r} stands inside lax.scan, lax.cond, an inner jit or jax.checkpoint, where its value cannot "
-            "be read from outside: use el.site_scan for the loop, or return the value and announce it there"
-        ) from None
 
 
 def site_scan(
@@ -161,7 +161,7 @@ def site_scan(
 
     Interventions act on the value of each iteration (its shape has no such axis).
     """
-    recorders = list(_stack.recorders)
+    recorders = _stack.recorders
     if not recorders:
         return jax.lax.scan(f, init, xs, length)
 
@@ -173,7 +173,7 @@ def site_scan(
                 carry, y = f(carry, x)
         finally:
             _stack.recorders = recorders
-        return carry, (y, {n: _brought_out(n, v) for n, v in inner.values.items()})
+        return carry, (y, inner.values)
 
     carry, (ys, stacked) = jax.lax.scan(body, init, xs, length)
     for recorder in recorders:
@@ -197,7 +197,7 @@ class SiteInfo(NamedTuple):
 class _Catalogue(Recorder):
     """Notes shapes only, so that it may look into transforms that values cannot leave."""
 
-    def process(self, name: str, value: Array) -> Array:
+    def process(self, name: str, value: Any) -> Any:
         shape = jax.ShapeDtypeStruct(jnp.shape(value), jnp.result_type(value))
         self.values.setdefault(name, shape)
         return value

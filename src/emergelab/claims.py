@@ -458,7 +458,8 @@ class Claim:
     margin: smallest effect of interest, > 0, in the unit of the estimate; decided before looking.
     published: what the paper reports, and where.
     about: why the margin is what it is, or how to read the result.
-    expect: what earlier measurement (of ours) says the verdict will be; shown beside it, never used.
+    expect: the verdict on record from our own measurements (see docs/verdicts); `verify` compares with it, the
+        judgement itself never looks at it.
     """
 
     text: str
@@ -468,7 +469,7 @@ class Claim:
     published: str = ""
     about: str = ""
     unit: str = ""
-    expect: str = field(default="", kw_only=True)
+    expect: str = field(default="supported", kw_only=True)
 
     def __post_init__(self) -> None:
         if self.direction not in (">", "<", "="):

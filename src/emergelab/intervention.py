@@ -23,11 +23,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .errors import SiteError, UserError
-from ._site import installed, matches, serial
+from ._site import Handler, installed, matches, serial
 
 __all__ = ["Ablate", "Clamp", "Intervention", "Noise", "Pulses", "Ramp", "Replay", "Scale", "Shift", "Swap", "Window", "edit"]
 
-FOREVER = np.int32(2**31 - 1)
+FOREVER = 2**31 - 1
+Time = Int[Array, ""] | Int[np.ndarray, ""]
 
 
 class Schedule(eqx.Module):
@@ -38,25 +39,25 @@ class Schedule(eqx.Module):
         """Strength in [0, 1] at step `time`."""
 
 
-def _time(value: Any, name: str, empty: int) -> np.ndarray:
+def _time(value: Any, name: str, empty: int) -> Time:
+    if isinstance(value, jax.Array):
+        return value  # a traced time
     if value is None:
-        return np.int32(empty)
-    if isinstance(value, (jax.Array, np.ndarray)):
-        return value  # a traced or batched time
+        value = empty
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
         raise UserError(f"during: {name} must be a whole number of steps >= 0 or None, got {value!r}")
-    return np.int32(min(int(value), int(FOREVER)))
+    return np.asarray(min(int(value), FOREVER), np.int32)
 
 
 class Window(Schedule):
     """Fully on in [start, stop), off elsewhere."""
 
-    start: Int[Array, ""] | Int[np.ndarray, ""] | np.int32
-    stop: Int[Array, ""] | Int[np.ndarray, ""] | np.int32
+    start: Time
+    stop: Time
 
     def __init__(self, start: Any = None, stop: Any = None) -> None:
         self.start = _time(start, "start", 0)
-        self.stop = _time(stop, "stop", int(FOREVER))
+        self.stop = _time(stop, "stop", FOREVER)
         if isinstance(start, int) and isinstance(stop, int) and stop < start:
             raise UserError(f"during: stop must be >= start, got ({start}, {stop})")
 
@@ -67,16 +68,16 @@ class Window(Schedule):
 class Pulses(Schedule):
     """On for `width` steps at the start of every `period` within [start, stop)."""
 
-    period: Int[Array, ""] | Int[np.ndarray, ""] | np.int32
-    width: Int[Array, ""] | Int[np.ndarray, ""] | np.int32
-    start: Int[Array, ""] | Int[np.ndarray, ""] | np.int32
-    stop: Int[Array, ""] | Int[np.ndarray, ""] | np.int32
+    period: Time
+    width: Time
+    start: Time
+    stop: Time
 
     def __init__(self, period: int, width: int, start: Any = None, stop: Any = None) -> None:
         if isinstance(period, int) and isinstance(width, int) and not 0 < width <= period:
             raise UserError(f"Pulses: width must be in [1, period={period}], got {width}")
         self.period, self.width = _time(period, "period", 1), _time(width, "width", 1)
-        self.start, self.stop = _time(start, "start", 0), _time(stop, "stop", int(FOREVER))
+        self.start, self.stop = _time(start, "start", 0), _time(stop, "stop", FOREVER)
 
     def strength(self, time: Int[Array, ""]) -> Float[Array, ""]:
         inside = (time >= self.start) & (time < self.stop)
@@ -86,8 +87,8 @@ class Pulses(Schedule):
 class Ramp(Schedule):
     """Grows linearly from 0 at `start` to 1 at `full`, and stays. For real-valued sites only."""
 
-    start: Int[Array, ""] | Int[np.ndarray, ""] | np.int32
-    full: Int[Array, ""] | Int[np.ndarray, ""] | np.int32
+    start: Time
+    full: Time
 
     def __init__(self, start: int, full: int) -> None:
         if isinstance(start, int) and isinstance(full, int) and full <= start:
@@ -172,7 +173,7 @@ class Clamp(Intervention):
         self.site, self.value, self.during = site, _number("Clamp", "value", value), _schedule(during)
 
     def apply(self, name: str, value: Array, moment: Moment) -> Array:
-        return self.value
+        return jnp.asarray(self.value)
 
 
 class Ablate(Intervention):
@@ -312,7 +313,7 @@ class Replay(Intervention):
         return record[row]
 
 
-class Editor:
+class Editor(Handler):
     """The handler that carries out a list of interventions while a function is traced."""
 
     def __init__(self, interventions: Sequence[Intervention], moment: Moment) -> None:
@@ -324,7 +325,7 @@ class Editor:
         # Interventions hold tracers, so two editors are never known to be equal: trace anew.
         return ("edit", self.serial)
 
-    def process(self, name: str, value: Array) -> Array:
+    def process(self, name: str, value: Any) -> Any:
         for intervention in self.interventions:
             if matches(intervention.site, name):
                 self.met.add(intervention.site)

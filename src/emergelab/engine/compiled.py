@@ -16,7 +16,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Int, Key, PRNGKeyArray, PyTree
 
 from ..errors import SiteError, UserError
 from ..intervention import Intervention, Moment, editing
@@ -111,7 +111,7 @@ def _observe(system: System, interventions: Sequence[Intervention], state: PyTre
 # -- conditions x seeds x time --------------------------------------------------------------------------------------
 
 
-def roots(seeds: Int[Array, "s"]) -> PRNGKeyArray:
+def roots(seeds: Int[Array, "s"]) -> Key[Array, "s"]:
     """The keys from which all randomness of the seeds is addressed."""
     return jax.vmap(jax.random.key)(seeds)
 

@@ -1,0 +1,46 @@
+"""Verdicts as a page for docs/verdicts: what was run, with which versions, when, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..runs.run import Run
+from ..study import Study
+from ..terminal import bound, interval, summary
+
+
+def record_verdicts(folder: Path, study: Study, run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Path:
+    """Write FOLDER/<slug>-<size>.md; returns its path."""
+    info = run.info
+    made = info["provenance"]
+    versions = ", ".join(f"{k} {v}" for k, v in made["versions"].items())
+    lines = [
+        f"# Verdicts: {study.slug}, size {info['size']}",
+        "",
+        f"{study.title} {summary(verdicts).capitalize()}.",
+        "",
+        f"- command: `{made['command']}`",
+        f"- date: {made['created'][:10]}; computing: {info['wall_seconds']:.0f} s on {made['cores']} cores ({made['platform']})",
+        f"- {len(info['conditions'])} conditions x {len(info['seeds'])} seeds x {info['steps']} steps, recorded every {info['every']}",
+        f"- versions: {versions}",
+        f"- what was cut: {study.size(info['size']).about or 'nothing'}",
+        "",
+        "| claim | verdict | effect [95 %] | claimed | seeds | Holm p | published |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in verdicts:
+        remark = "; ".join(filter(None, (row["reason"], row["note"])))
+        claim = row["text"] + (f"<br><small>{row['test']}{'; ' + remark if remark else ''}</small>")
+        p = "–" if row["p"] is None else f"{row['p']:.2g}"
+        cells = (claim, f"**{row['verdict']}**", interval(row), bound(row), str(row["seeds"]), p, row["published"])
+        lines.append("| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |")
+    path = folder / f"{study.slug}-{info['size']}.md"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another folder with --record") from None
+    return path

@@ -1,0 +1,24 @@
+"""Shapes and types are checked at run time in every test: the hook must stand before emergelab is imported."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jaxtyping import install_import_hook
+
+from . import typecheck  # noqa: F401 - the hook refers to it by name
+
+# A test must neither use nor fill the user's own cache of compiled programs.
+os.environ.setdefault("EMERGELAB_CACHE", str(Path(__file__).parent.parent / ".pytest_cache" / "emergelab"))
+
+_hook = install_import_hook("emergelab", "tests.typecheck.check")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data that lies beside the checkout; tests that need it are skipped where it is absent."""
+    folder = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder ../shared/data with the reference data is absent")
+    return folder
