@@ -67,7 +67,7 @@ class Evidence:
 class Sample:
     """A run's data for claims: conditions by name, seeds that diverged or failed set apart, common time only."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Any) -> None:
         self.run = run
         self.data = run.data
         done = min((p["records"] for p in run.progress if not p["failed"]), default=0)
@@ -502,7 +502,7 @@ class Claim:
         return abs(found.value - self.margin) if self.direction == ">" else abs(-found.value - self.margin)
 
 
-def judge(run: Run, claims: Sequence[Claim]) -> list[dict[str, Any]]:
+def judge(run: Any, claims: Sequence[Claim]) -> list[dict[str, Any]]:
     """Judge claims on a run.
 
     Returns:

@@ -56,7 +56,7 @@ def _python() -> str:
 def _packages() -> str:
     from .runs.provenance import PACKAGES
 
-    return ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES if name != "emergelab")
+    return ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
 
 
 def _devices() -> str:

@@ -89,9 +89,13 @@ async def _all(
         async with gate:
             await _one(store, info, cells[block.conditions[0]], block, bar, retries)
 
-    async with asyncio.TaskGroup() as tasks:
-        for block in blocks:
-            tasks.create_task(gated(block))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for block in blocks:
+                tasks.create_task(gated(block))
+    except BaseExceptionGroup as several:
+        # What stops a run is the author's or the user's doing; the first word of it is enough.
+        raise several.exceptions[0] from None
 
 
 async def _one(store: Store, info: dict[str, Any], cell: Cell, block: Block, bar: Silent, retries: int) -> None:

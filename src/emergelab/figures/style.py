@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Num
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -175,8 +175,8 @@ def finish(
 
 def band(
     ax: Axes,
-    time: Float[np.ndarray, "time"],
-    values: Float[np.ndarray, "seed time"],
+    time: Num[np.ndarray, "time"],
+    values: Num[np.ndarray, "..."],
     label: str | None = None,
     colour: str | None = None,
     *,
@@ -193,8 +193,8 @@ def band(
     Args:
         ax: the axes.
         time: times, shape (time,).
-        values: one row a seed, shape (seed, time); a single curve of shape (time,) is also taken. NaN is left
-        out.
+        values: one row a seed, shape (seed, time); a single curve of shape (time,) is also taken. NaN is
+            left out.
         label: name in the legend.
         colour: colour of the line; the next one of the house's colours when it is not given.
         level: level of the band, in (0, 1).
@@ -235,7 +235,7 @@ def band(
 
 def bars(
     ax: Axes,
-    groups: Mapping[str, Float[np.ndarray, "seed"]],
+    groups: Mapping[str, Num[np.ndarray, "..."]],
     *,
     colours: Sequence[str] | None = None,
     level: float = 0.95,

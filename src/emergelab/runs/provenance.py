@@ -12,12 +12,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("emergelab", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "xarray", "zarr")
+from .. import __version__
+
+PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "xarray", "zarr")
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages on which a result depends."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "emergelab": __version__}
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)

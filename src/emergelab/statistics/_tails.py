@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from scipy import special
 from emergelab.statistics.permutation import relabellings
 
 
+@runtime_checkable
 class Tails(Protocol):
     """The two one-sided p-values of an estimate, as functions of the hypothesised value."""
 

@@ -1,0 +1,1 @@
+"""How foreign logs become labelled data."""
