@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Claim", "Event", "Test", "contrast", "event", "judge", "level", "order", "proportion", "trend"]
 
-What = str | Callable[["xr.Dataset"], "xr.DataArray"]
+What = str | Callable[[Any], Any]  # a function takes one condition's xr.Dataset and returns an xr.DataArray
 At = str | int | tuple[int, int]
 _AT = ("end", "start", "max", "min", "mean")
 _ALPHA = 0.05
@@ -122,7 +122,7 @@ def reduce(values: Float[np.ndarray, "seeds time"], time: np.ndarray, at: At) ->
     empty = np.isnan(values).all(axis=1)
     filled = np.where(empty[:, None], 0.0, values)
     if at in ("max", "min", "mean"):
-        out = {"max": np.nanmax, "min": np.nanmin, "mean": np.nanmean}[str(at)](filled, axis=1)
+        out = np.asarray(getattr(np, f"nan{at}")(filled, axis=1))
     elif isinstance(at, tuple):
         inside = (time >= at[0]) & (time <= at[1])
         if not inside.any():
@@ -247,7 +247,8 @@ class _Level(Test):
             rows = sample.curve(self.what, self.condition)
             statistic = self.statistic
             found = estimate(rows, lambda v: float(statistic(v)) - self.value)
-            each = np.asarray([statistic(r[None]) - self.value if np.isfinite(r).any() else np.nan for r in rows])
+            known = np.isfinite(rows.reshape(len(rows), -1)).any(axis=1)
+            each = np.asarray([statistic(r[None]) - self.value if k else np.nan for r, k in zip(rows, known, strict=True)])
             return _finish(found, each)
         values = sample.number(self.what, self.condition, self.at) - self.value
         return _finish(estimate(values), values)
@@ -341,10 +342,10 @@ class Event:
 
     def times(self, values: Float[np.ndarray, "seeds time"], time: np.ndarray) -> Float[np.ndarray, "seeds"]:
         """Step of the event in each seed: infinity where it never happens, NaN where the seed has no data."""
-        hit = values > self.above if self.above is not None else values < self.below  # type: ignore[operator]
+        hit: np.ndarray = values > self.above if self.above is not None else values < self.below  # type: ignore[operator]
         if hit.shape[1] < self.k:
             return np.where(np.isnan(values).all(axis=1), np.nan, np.inf)
-        runs = np.lib.stride_tricks.sliding_window_view(hit, self.k, axis=1).all(axis=-1)
+        runs = np.asarray(np.lib.stride_tricks.sliding_window_view(hit, self.k, axis=1).all(axis=-1))
         first = np.where(runs.any(axis=1), time[runs.argmax(axis=1)].astype(float), np.inf)
         return np.where(np.isnan(values).all(axis=1), np.nan, first)
 

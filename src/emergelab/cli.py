@@ -42,12 +42,17 @@ def _value(text: str) -> Any:
         return text
 
 
+def _pair(option: str, form: str, text: str) -> tuple[str, str]:
+    left, equals, right = text.partition("=")
+    if not (equals and left and right):
+        raise UserError(f"{option} takes {form}, got {text!r}")
+    return left, right
+
+
 def _settings(pairs: list[str]) -> dict[str, Any]:
-    out = {}
+    out: dict[str, Any] = {}
     for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise UserError(f"--set takes NAME=VALUE, got {pair!r}")
+        name, value = _pair("--set", "NAME=VALUE", pair)
         if name in out:
             raise UserError(f"--set names {name!r} twice")
         out[name] = _value(value)
@@ -352,22 +357,21 @@ def measure(
     stderr: Annotated[str | None, typer.Option(metavar="COL", help="Column of the score's standard error.")] = None,
     items: Annotated[int | None, typer.Option(help="Number of test items behind each score.")] = None,
     where: Annotated[list[str] | None, typer.Option(metavar="COL=VALUE", help="Keep only rows with this value.")] = None,
+    spread: Annotated[str | None, typer.Option(metavar="NAMES=VALUES", help="Long table: the column that names the score and the one that holds it; --value and --companion then name scores.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Onset: first of --k consecutive records at or above this; found from the data if not given.")] = None,
     k: Annotated[int, typer.Option(help="Onset: consecutive records.")] = 3,
+    down: Annotated[bool, typer.Option("--down", help="The score falls when the thing emerges.")] = False,
     out: Annotated[str | None, typer.Option(help="HTML file for the report.")] = None,
     as_json: Json = False,
 ) -> None:
     """Ask your own curves: when did it emerge, in how many seeds, and is the jump in the system or in the score?"""
     from .report.measure import measure_file
 
-    where_pairs = []
-    for pair in where or []:
-        column, equals, wanted = pair.partition("=")
-        if not equals:
-            raise UserError(f"--where takes COL=VALUE, got {pair!r}")
-        where_pairs.append((column, wanted))
     measured = measure_file(
-        file, time=time, value=value, seed=seed, by=by, companion=companion, stderr=stderr, items=items, where=where_pairs, threshold=threshold, k=k,
+        file, time=time, value=value, seed=seed, by=by, companion=companion, stderr=stderr, items=items,
+        where=[_pair("--where", "COL=VALUE", w) for w in where or []],
+        spread_columns=_pair("--spread", "NAMES=VALUES", spread) if spread else None,
+        threshold=threshold, k=k, direction="down" if down else "up",
     )  # fmt: skip
     if out is not None:
         measured.write(out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ class Study:
     claims: what the papers state, as tests.
     figures: drawn after every run; the first is the study's headline.
     view: how a studio shows a state; None where there is nothing to see.
-    page: title line and markdown sections; by default the docstring of the module that makes the study.
+    page: title line and markdown sections; by default the docstring of the system's module.
 
     Raises:
         UserError: a wrong slug or family, a missing size, a claim or a size that names an unknown condition.
@@ -113,9 +114,7 @@ class Study:
         self.conditions: dict[str, Condition] = {name: as_condition(c) for name, c in conditions.items()}
         self.sizes, self.papers = dict(sizes), tuple(papers)
         self.claims, self.figures, self.view = tuple(claims), tuple(figures), view
-        caller = inspect.currentframe()
-        module = caller.f_back.f_globals if caller and caller.f_back else {}
-        self.page = inspect.cleandoc(page or module.get("__doc__") or "")
+        self.page = inspect.cleandoc(page or sys.modules[system.__module__].__doc__ or "")
         self._check()
 
     def _check(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import numbers
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -71,8 +70,9 @@ def param(
     """
     array = np.asarray(default)
     info = Parameter("param", low, high, (), unit, about, array.dtype.kind in "iub", False, array.shape)
-    dtype = np.int32 if info.integer else np.float32
-    return eqx.field(default_factory=lambda: np.asarray(default, dtype), metadata={_META: info})
+    if array.ndim:
+        return eqx.field(default_factory=lambda: np.array(default), metadata={_META: info})
+    return eqx.field(default=array.item(), metadata={_META: info})
 
 
 def static(default: int, *, low: int | None = None, high: int | None = None, unit: str = "", about: str = "") -> Any:
@@ -90,9 +90,7 @@ def choice(default: str, *, options: tuple[str, ...], about: str = "", static: b
     info = Parameter("choice", None, None, tuple(options), "", about, False, static)
     if default not in options:
         raise UserError(f"choice: the default {default!r} must be {info.expected()}")
-    if static:
-        return eqx.field(default=default, static=True, metadata={_META: info})
-    return eqx.field(default=np.int32(options.index(default)), metadata={_META: info})
+    return eqx.field(default=default, static=static, metadata={_META: info})
 
 
 def parameters(system: type[System] | type[HostSystem] | System | HostSystem) -> dict[str, Parameter]:
@@ -106,7 +104,7 @@ def defaults(system: type[System] | type[HostSystem]) -> dict[str, Any]:
     for f in dataclasses.fields(system):
         if _META not in f.metadata:
             continue
-        value = f.default if f.default is not dataclasses.MISSING else f.default_factory()  # type: ignore[misc]
+        value = f.default_factory() if callable(f.default_factory) else f.default
         out[f.name] = _plain(f.metadata[_META], value)
     return out
 
@@ -140,7 +138,7 @@ def _checked(owner: str, name: str, info: Parameter, value: Any) -> Any:
             if value not in info.options:
                 raise refuse()
             return value if info.is_static else np.int32(info.options.index(value))
-        if info.is_static or not isinstance(value, (numbers.Integral, np.ndarray)) or np.ndim(value):
+        if info.is_static or not isinstance(value, (int, np.integer, np.ndarray)) or np.ndim(value):
             raise refuse()
         if not 0 <= int(value) < len(info.options):
             raise refuse()
@@ -180,7 +178,8 @@ class _Parameters(eqx.Module):
         for name in changes:
             if name not in known:
                 raise ParameterError(f"{type(self).__name__}: no parameter {name!r}{nearest(name, known)}")
-        kept = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+        # As a user would write them, so that one form of value reaches the constructor.
+        kept = {n: v if np.ndim(v := getattr(self, n)) else _plain(info, v) for n, info in known.items()}
         return type(self)(**{**kept, **changes})
 
 

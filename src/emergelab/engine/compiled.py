@@ -218,6 +218,7 @@ def _abstract_state(system: System) -> PyTree:
 def sites(system: System) -> list[SiteInfo]:
     """Every site of a system with shape, dtype and where it is announced, by abstract evaluation: nothing is computed."""
     zero = jnp.int32(0)
+    system = jax.tree.map(jnp.asarray, system)  # parameters as the program will see them
     found: dict[str, SiteInfo] = {}
     rest = _rest(system)
     arrays = eqx.filter(_abstract_state(system), _is_data)
@@ -239,7 +240,7 @@ def check(cell: Cell, taps: Sequence[str]) -> tuple[dict[str, Any], tuple[str, .
         UserError: undeclared or missing observables, wrong numbers of dims, a state that changes its structure.
         SiteError: an intervention or a tap that addresses no site, or does not fit it.
     """
-    system, owner = cell.system, type(cell.system).__name__
+    system, owner = jax.tree.map(jnp.asarray, cell.system), type(cell.system).__name__
     known = {s.name: s for s in sites(system)}
     for intervention in cell.interventions:
         require(intervention.site, list(known), owner)

@@ -59,7 +59,7 @@ class Context:
 
 def plan(cells: Sequence[Cell], seeds: Sequence[int], workers: int | None) -> tuple[list[Block], list[ArraySpec], tuple[int, int]]:
     """One block a seed and condition; observables are scalars unless their dims say otherwise by size at run time."""
-    blocks = []
+    blocks: list[Block] = []
     for c in range(len(cells)):
         for s in range(len(seeds)):
             blocks.append(Block(len(blocks), (c,), (s, s + 1), 1))

@@ -48,7 +48,10 @@ def estimate_words(value: float, low: float | None, high: float | None) -> tuple
     if not math.isfinite(width) or width <= 0 or not 1e-4 <= width < 1e7 or abs(value) >= 1e7:
         return number(value), number(low), number(high)
     decimals = max(0, 1 - math.floor(math.log10(width)))
-    first, second, third = (f"{x:,.{decimals}f}".replace("-", "\N{MINUS SIGN}") for x in (value, low, high))
+    # Adding zero turns the minus zero that rounding may leave into zero.
+    first, second, third = (
+        f"{round(x, decimals) + 0.0:,.{decimals}f}".replace("-", "\N{MINUS SIGN}") for x in (value, low, high)
+    )
     return first, second, third
 
 

@@ -80,7 +80,7 @@ class Store:
         root.create_array("condition", data=np.asarray(conditions, dtype="T"), dimension_names=["condition"])
         root.create_array("seed", data=np.asarray(seeds, np.int64), dimension_names=["seed"])
         time = root.create_array("time", data=np.asarray(times, np.int64), dimension_names=["time"])
-        time.attrs.update({"long_name": "steps since the start", "units": "1"})
+        time.attrs["long_name"] = "step"
         for spec in arrays:
             row = max(1, math.prod(spec.shape) * np.dtype(spec.dtype).itemsize * chunk_conditions * chunk_seeds)
             length = max(1, min(len(times), _CHUNK_BYTES // row))
@@ -159,7 +159,7 @@ class Store:
             # Types that numpy does not know by itself (bfloat16) go as raw bytes: no pickle, ever.
             arrays[f"leaf{i}"] = leaf if leaf.dtype.kind in "iufbc" else leaf.view(f"u{leaf.dtype.itemsize}")
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
         self.place.write(f"checkpoints/{block:05d}.npz", buffer.getvalue())
         self.place.write(f"checkpoints/{block:05d}.json", json.dumps(progress).encode())
 

@@ -146,3 +146,27 @@ def from_frame(
         data = data.assign_coords({dim: [x.item() if hasattr(x, "item") else x for x in data[dim].values]})
     data["time"].attrs["long_name"] = time
     return data
+
+
+def spread(frame: pd.DataFrame, names: str, values: str, keys: Sequence[str], also: Sequence[str], name: str) -> pd.DataFrame:
+    """A long table (one column says which score, another its value) with one column a score.
+
+    Args:
+        names: column that says which score a row holds.
+        values: column that holds it.
+        keys: columns that tell observations apart (time, seed, condition).
+        also: further columns that belong to a score (its standard error); they become `<score>_<column>`.
+
+    Raises:
+        UserError: a missing column, or two rows for one score of one observation.
+    """
+    for column in (names, values, *keys, *also):
+        _column(frame, column, name)
+    twice = frame.duplicated([*keys, names])
+    if twice.any():
+        row = frame[twice].iloc[0]
+        where = ", ".join(f"{c}={row[c]}" for c in (*keys, names))
+        raise UserError(f"{name}: {where} appears more than once; keep rows apart with --where COL=VALUE, or name --seed and --by")
+    wide = frame.pivot(index=list(keys), columns=names, values=[values, *also])
+    wide.columns = pd.Index([str(score) if of == values else f"{score}_{of}" for of, score in wide.columns])
+    return wide.reset_index()
