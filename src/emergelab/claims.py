@@ -38,6 +38,8 @@ What = str | Callable[[Any], Any]  # a function takes one condition's xr.Dataset
 At = str | int | tuple[int, int]
 _AT = ("end", "start", "max", "min", "mean")
 _ALPHA = 0.05
+# The smallest p that a bootstrap can give is about 2 / draws; Holm multiplies it by the number of a study's claims.
+_DRAWS, _DRAWS_OF_STATISTICS = 20_000, 5_000
 
 
 class Untestable(Exception):
@@ -74,14 +76,18 @@ class Sample:
         self.partial = run.status != "finished"
         if self.partial:
             if done < 1:
-                raise UserError(f"{run.path}: nothing is recorded in every block yet; let the run go on: emergelab resume {run.path}")
+                raise UserError(
+                    f"{run.path}: nothing is recorded in every block yet; let the run go on: emergelab resume {run.path}"
+                )
             self.data = self.data.isel(time=slice(0, done))
         self.lost: dict[str, set[int]] = {}
         for marks in (run.diverged, run.failed):
             for condition, seeds in marks.items():
                 self.lost.setdefault(condition, set()).update(seeds)
 
-    def curve(self, what: What, condition: str) -> Float[np.ndarray, "seeds time"] | Float[np.ndarray, "seeds"]:
+    def curve(
+        self, what: What, condition: str
+    ) -> Float[np.ndarray, "seeds time"] | Float[np.ndarray, "seeds"]:
         """Values of one condition, rows of lost seeds NaN; one axis if `what` gives one number a seed."""
         names = [str(c) for c in self.data.condition.values]
         if condition not in names:
@@ -89,7 +95,9 @@ class Sample:
         one = self.data.sel(condition=condition, drop=True)
         if isinstance(what, str):
             if what not in one:
-                raise Untestable(f"the run has no observable {what!r}{nearest(what, map(str, one.data_vars))}")
+                raise Untestable(
+                    f"the run has no observable {what!r}{nearest(what, map(str, one.data_vars))}"
+                )
             found = one[what]
         else:
             try:
@@ -98,7 +106,9 @@ class Sample:
                 raise Untestable(f"the run lacks what {label(what)} needs ({error})") from None
         extra = set(found.dims) - {"seed", "time"}
         if extra or "seed" not in found.dims:
-            raise UserError(f"claim on {label(what)}: it must have dims (seed,) or (seed, time), got {tuple(found.dims)}")
+            raise UserError(
+                f"claim on {label(what)}: it must have dims (seed,) or (seed, time), got {tuple(found.dims)}"
+            )
         values = np.asarray(found.transpose("seed", ...).values, dtype=float)
         seeds = [int(s) for s in one.seed.values]
         gone = [s in self.lost.get(condition, ()) for s in seeds]
@@ -140,7 +150,9 @@ def reduce(values: Float[np.ndarray, "seeds time"], time: np.ndarray, at: At) ->
 
 def label(what: What) -> str:
     """The name of an observable or of a function of them."""
-    return what if isinstance(what, str) else getattr(what, "__name__", "a function").replace("_", " ").strip()
+    return (
+        what if isinstance(what, str) else getattr(what, "__name__", "a function").replace("_", " ").strip()
+    )
 
 
 def _check_at(at: At) -> At:
@@ -148,7 +160,9 @@ def _check_at(at: At) -> At:
         return at
     if isinstance(at, tuple) and len(at) == 2 and at[0] <= at[1]:
         return at
-    raise UserError(f"at must be one of {', '.join(map(repr, _AT))}, a step, or (first step, last step), got {at!r}")
+    raise UserError(
+        f"at must be one of {', '.join(map(repr, _AT))}, a step, or (first step, last step), got {at!r}"
+    )
 
 
 def _at_words(at: At) -> str:
@@ -207,7 +221,11 @@ class _Contrast(Test):
         return (self.a, self.b)
 
     def words(self) -> str:
-        how = getattr(self.statistic, "__name__", "statistic").replace("_", " ") if self.statistic else _at_words(self.at)
+        how = (
+            getattr(self.statistic, "__name__", "statistic").replace("_", " ")
+            if self.statistic
+            else _at_words(self.at)
+        )
         return f"{label(self.what)} {how}, {self.a} minus {self.b}{'' if self.paired else ' (unpaired)'}"
 
     def evidence(self, sample: Sample) -> Evidence:
@@ -217,12 +235,16 @@ class _Contrast(Test):
                 gone = ~np.isfinite(a.reshape(len(a), -1)).any(1) | ~np.isfinite(b.reshape(len(b), -1)).any(1)
                 a, b = a[~gone], b[~gone]
                 each = np.full(len(gone), np.nan)
-                each[~gone] = [self.statistic(x[None]) - self.statistic(y[None]) for x, y in zip(a, b, strict=True)]
+                each[~gone] = [
+                    self.statistic(x[None]) - self.statistic(y[None]) for x, y in zip(a, b, strict=True)
+                ]
             else:
-                each = np.asarray([self.statistic(x[None]) for x in a]) - np.asarray([self.statistic(y[None]) for y in b])
-            return _finish(difference(a, b, self.statistic, paired=self.paired), each)
+                each = np.asarray([self.statistic(x[None]) for x in a]) - np.asarray(
+                    [self.statistic(y[None]) for y in b]
+                )
+            return _finish(difference(a, b, self.statistic, paired=self.paired, draws=_DRAWS_OF_STATISTICS), each)
         a, b = sample.number(self.what, self.a, self.at), sample.number(self.what, self.b, self.at)
-        return _finish(difference(a, b, paired=self.paired), a - b)
+        return _finish(difference(a, b, paired=self.paired, draws=_DRAWS), a - b)
 
 
 @dataclass(frozen=True)
@@ -238,7 +260,11 @@ class _Level(Test):
         return (self.condition,)
 
     def words(self) -> str:
-        how = getattr(self.statistic, "__name__", "statistic").replace("_", " ") if self.statistic else _at_words(self.at)
+        how = (
+            getattr(self.statistic, "__name__", "statistic").replace("_", " ")
+            if self.statistic
+            else _at_words(self.at)
+        )
         minus = f" minus {self.value:g}" if self.value else ""
         return f"{label(self.what)} {how} in {self.condition}{minus}"
 
@@ -246,12 +272,14 @@ class _Level(Test):
         if self.statistic is not None:
             rows = sample.curve(self.what, self.condition)
             statistic = self.statistic
-            found = estimate(rows, lambda v: float(statistic(v)) - self.value)
+            found = estimate(rows, lambda v: float(statistic(v)) - self.value, draws=_DRAWS_OF_STATISTICS)
             known = np.isfinite(rows.reshape(len(rows), -1)).any(axis=1)
-            each = np.asarray([statistic(r[None]) - self.value if k else np.nan for r, k in zip(rows, known, strict=True)])
+            each = np.asarray(
+                [statistic(r[None]) - self.value if k else np.nan for r, k in zip(rows, known, strict=True)]
+            )
             return _finish(found, each)
         values = sample.number(self.what, self.condition, self.at) - self.value
-        return _finish(estimate(values), values)
+        return _finish(estimate(values, draws=_DRAWS), values)
 
 
 def _shifted(found: Estimate, by: float) -> Estimate:
@@ -264,7 +292,17 @@ def _shifted(found: Estimate, by: float) -> Estimate:
         def less(self, m: float) -> float:
             return found.p_less(m + by)
 
-    return Estimate(found.value - by, found.low - by, found.high - by, found.level, found.method, found.n, found.sd, found.dropped, Tails())
+    return Estimate(
+        found.value - by,
+        found.low - by,
+        found.high - by,
+        found.level,
+        found.method,
+        found.n,
+        found.sd,
+        found.dropped,
+        Tails(),
+    )
 
 
 @dataclass(frozen=True)
@@ -289,7 +327,11 @@ class _Proportion(Test):
         known = np.isfinite(values)
         hit = values > self.above if self.above is not None else values < self.below  # type: ignore[operator]
         found = share(int(hit[known].sum()), int(known.sum()))
-        return _finish(_shifted(found, self.of), np.where(known, hit - self.of, np.nan), f"{int(hit[known].sum())} of {int(known.sum())} seeds")
+        return _finish(
+            _shifted(found, self.of),
+            np.where(known, hit - self.of, np.nan),
+            f"{int(hit[known].sum())} of {int(known.sum())} seeds",
+        )
 
 
 @dataclass(frozen=True)
@@ -324,7 +366,7 @@ class _Trend(Test):
             raise Untestable("a trend needs at least two points")
         centred = x - x.mean()
         slopes = (y * centred).sum(axis=1) / (centred**2).sum()
-        return _finish(estimate(slopes), slopes)
+        return _finish(estimate(slopes, draws=_DRAWS), slopes)
 
 
 @dataclass(frozen=True)
@@ -386,7 +428,13 @@ class _Order(Test):
 
 
 def contrast(
-    what: What, a: str, b: str, *, at: At = "end", paired: bool = True, statistic: Callable[[np.ndarray], float] | None = None
+    what: What,
+    a: str,
+    b: str,
+    *,
+    at: At = "end",
+    paired: bool = True,
+    statistic: Callable[[np.ndarray], float] | None = None,
 ) -> Test:
     """Condition `a` minus condition `b`.
 
@@ -402,13 +450,26 @@ def contrast(
 
 
 def level(
-    what: What, condition: str, *, at: At = "end", value: float = 0.0, statistic: Callable[[np.ndarray], float] | None = None
+    what: What,
+    condition: str,
+    *,
+    at: At = "end",
+    value: float = 0.0,
+    statistic: Callable[[np.ndarray], float] | None = None,
 ) -> Test:
     """The level of something in one condition, minus `value`. Arguments as in `contrast`."""
     return _Level(what, condition, _check_at(at), float(value), statistic)
 
 
-def proportion(what: What, condition: str, *, above: float | None = None, below: float | None = None, at: At = "end", of: float = 0.5) -> Test:
+def proportion(
+    what: What,
+    condition: str,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    at: At = "end",
+    of: float = 0.5,
+) -> Test:
     """The fraction of seeds in which something lies above (or below) a threshold, minus `of`; exact binomial."""
     if (above is None) == (below is None):
         raise UserError("proportion: give either above= or below=")
@@ -417,7 +478,14 @@ def proportion(what: What, condition: str, *, above: float | None = None, below:
     return _Proportion(what, condition, _check_at(at), above, below, float(of))
 
 
-def trend(what: What, conditions: Mapping[str, float] | None = None, *, condition: str | None = None, along: str = "", at: At = "end") -> Test:
+def trend(
+    what: What,
+    conditions: Mapping[str, float] | None = None,
+    *,
+    condition: str | None = None,
+    along: str = "",
+    at: At = "end",
+) -> Test:
     """The slope, seed by seed: over conditions (name -> x), or over time within one condition (`along="time"`)."""
     if (conditions is None) == (condition is None):
         raise UserError("trend: give either conditions={name: x, ...} or condition=..., along='time'")
@@ -476,7 +544,9 @@ class Claim:
         if self.direction not in (">", "<", "="):
             raise UserError(f"claim {self.text!r}: direction must be '>', '<' or '=', got {self.direction!r}")
         if not (isinstance(self.margin, (int, float)) and self.margin > 0 and math.isfinite(self.margin)):
-            raise UserError(f"claim {self.text!r}: margin must be a number > 0, the smallest effect of interest, got {self.margin!r}")
+            raise UserError(
+                f"claim {self.text!r}: margin must be a number > 0, the smallest effect of interest, got {self.margin!r}"
+            )
 
     def _decide(self, found: Estimate) -> tuple[str, float]:
         """Verdict by the interval, and the two-sided p of that decision."""
@@ -546,15 +616,27 @@ def judge(run: Any, claims: Sequence[Claim]) -> list[dict[str, Any]]:
         found = row.pop("_estimate", None)
         distance = row.pop("_distance", 0.0)
         if row["verdict"] in ("supported", "refuted") and not (p < _ALPHA):
-            row["reason"] = f"the interval alone says {row['verdict']}, but not after correcting for {looked} claims (Holm p = {p:.2g})"
+            row["reason"] = (
+                f"the interval alone says {row['verdict']}, but not after correcting for {looked} claims (Holm p = {p:.2g})"
+            )
             row["verdict"] = "inconclusive"
         if row["verdict"] == "inconclusive" and found is not None and found.n > 0:
             row["more_seeds"] = _more_seeds(found, distance, looked)
             row["reason"] = row["reason"] or _why(found)
             if row["more_seeds"]:
-                row["reason"] += f"; about {row['more_seeds']} more seeds would settle it if the effect is as seen"
+                row["reason"] += (
+                    f"; about {row['more_seeds']} more seeds would settle it if the effect is as seen"
+                )
         if sample.partial and row["verdict"] != "untested":
-            row["note"] = "; ".join(filter(None, [row["note"], f"the run is not finished: judged at step {int(sample.data.time.values[-1])}"]))
+            row["note"] = "; ".join(
+                filter(
+                    None,
+                    [
+                        row["note"],
+                        f"the run is not finished: judged at step {int(sample.data.time.values[-1])}",
+                    ],
+                )
+            )
     return out
 
 

@@ -1,7 +1,7 @@
 """The rules of the cells again, as plainly as can be: one activation at a time, in pure Python.
 
-It shares no code and no idea with the compiled system (no jump chain, no bit sets, no running counts), so that agreement
-between the two says something. It is slow on purpose.
+It shares no code and no idea with the compiled system (no jump chain, no bit sets, no running counts), so
+that agreement between the two says something. It is slow on purpose.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def prefix(cells: list[Cell], position: int) -> tuple[bool, int]:
 
 
 def moves(cells: list[Cell]) -> list[tuple[float, int, int, int]]:
-    """Every enabled event of an array without slips: (probability per activation, actor, position a, position b).
+    """Every enabled event of an array without slips: (probability per activation, actor, a, b).
 
     A selection cell that only aims further is (1, actor, actor, actor).
     """
@@ -111,9 +111,9 @@ def moves(cells: list[Cell]) -> list[tuple[float, int, int, int]]:
                     if not _in_order(cell, cells[low].value, cells[high].value):
                         out.append((0.5, i, low, high))
         elif cell.algotype == INSERTION:
-            if i > 0 and prefix(cells, i)[0] and cells[i - 1].frozen != IMMOVABLE:
-                if not _in_order(cell, cells[i - 1].value, cell.value):
-                    out.append((1.0, i, i - 1, i))
+            free = i > 0 and prefix(cells, i)[0] and cells[i - 1].frozen != IMMOVABLE
+            if free and not _in_order(cell, cells[i - 1].value, cell.value):
+                out.append((1.0, i, i - 1, i))
         elif 0 <= cell.ideal < n and cell.ideal != i:
             target = cells[cell.ideal]
             if cell.value < target.value and target.frozen != IMMOVABLE:
@@ -145,11 +145,17 @@ def simulate(
     *,
     rates: tuple[float, float, float] = (1.0, 1.0, 1.0),
     noise: float = 0.0,
+    scheduler: str = "random",
+    burst: float = 10.0,
     stop: str = "quiet",
     cap: int = 10**9,
     limit: int = 10**6,
 ) -> Outcome:
-    """Wake one live cell after another, drawn in proportion to its rate, until nothing can happen."""
+    """Wake one live cell after another until nothing can happen.
+
+    "random": drawn in proportion to their rates. "round-robin": position after position. "bursts": the same
+    cell, wherever it goes, until its burst ends; then any cell. A frozen cell lets its turn pass.
+    """
     cells = [Cell(**vars(c)) for c in cells]
     n = len(cells)
     out = Outcome(cells)
@@ -166,15 +172,27 @@ def simulate(
         note()
 
     note()
-    while out.activations < limit and out.swaps < cap:
-        if stop == "sorted" and out.descents[-1] == 0:
+    turn = cells[0]
+    for t in range(limit):
+        if (
+            out.swaps >= cap
+            or (stop == "sorted" and out.descents[-1] == 0)
+            or (noise == 0 and not moves(cells))
+        ):
             break
-        if noise == 0 and not moves(cells):
-            break
-        weights = np.array([rates[c.algotype] * (c.frozen == LIVE) for c in cells])
-        if weights.sum() == 0:
-            break
-        i = int(rng.choice(n, p=weights / weights.sum()))
+        if scheduler == "random":
+            weights = np.array([rates[c.algotype] * (c.frozen == LIVE) for c in cells])
+            if weights.sum() == 0:
+                break
+            i = int(rng.choice(n, p=weights / weights.sum()))
+        elif scheduler == "round-robin":
+            i = t % n
+        else:
+            if t and rng.random() < 1 / burst:
+                turn = cells[int(rng.integers(n))]
+            i = next(j for j in range(n) if cells[j] is turn)
+        if cells[i].frozen != LIVE:
+            continue
         cell = cells[i]
         out.activations += 1
         out.published_reads += _would_move(cells, i)
@@ -209,7 +227,7 @@ def simulate(
 
 
 def textbook(values: list[int], immovable: list[bool], algorithm: str) -> tuple[list[int], int, int]:
-    """The textbook algorithm with swaps that silently fail on immovable cells: (array, comparisons, swaps)."""
+    """The textbook algorithm; swaps of immovable cells silently fail: (array, comparisons, swaps)."""
     v, n = list(values), len(values)
     comparisons = swaps = 0
 

@@ -1,37 +1,19 @@
-"""What the paper states, as tests. Margins were fixed before the runs were judged; each says in a word why it is so."""
+"""What the paper states, as tests. Margins were fixed before judging; each says in a word why."""
 
 from __future__ import annotations
 
-from itertools import starmap
-
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 
 import emergelab as el
 
 from ._conditions import ALGOTYPES, CHIMERAS, DAMAGE, at_rate, damaged, textbook
-
-POINTS = np.linspace(0.0, 1.0, 101)
-"""Fractions of a run's swaps at which curves are compared, as in the paper."""
-
-
-def over_swaps(d: xr.Dataset, name: str) -> Float[np.ndarray, "seed point"]:
-    """An observable's curve against the fraction of the run's own swaps, seed by seed, at `POINTS`."""
-    swaps = d["swaps"].transpose("seed", "time").values.astype(float)
-    values = d[name].transpose("seed", "time").values.astype(float)
-    done = np.maximum(swaps[:, -1:], 1.0)
-    return np.stack(list(starmap(lambda x, y: np.interp(POINTS, x, y), zip(swaps / done, values, strict=True))))
+from ._traces import max_of_mean, over_swaps
 
 
 def aggregation_over_swaps(d: xr.Dataset) -> xr.DataArray:
     """Aggregation against the fraction of the run's own swaps."""
     return xr.DataArray(over_swaps(d, "aggregation"), dims=("seed", "time"), coords={"seed": d.seed})
-
-
-def max_of_mean(curves: Float[np.ndarray, "seed point"]) -> float:
-    """Peak of the mean curve: not the mean of the peaks, which is larger for any noisy curve."""
-    return float(np.max(np.mean(curves, axis=0)))
 
 
 def gain_of_aggregation(d: xr.Dataset) -> xr.DataArray:
@@ -69,50 +51,75 @@ def _sorting() -> list[el.Claim]:
     half = "half a descent: an array is sorted or not"
     return [
         el.Claim(
-            f"An array of {a} cells sorts itself", el.level("descents", a), "=", 0.5,
-            published="descents 0 at the end", about=half,
+            f"An array of {a} cells sorts itself",
+            el.level("descents", a),
+            "=",
+            0.5,
+            published="descents 0 at the end",
+            about=half,
         )
         for a in ALGOTYPES
-    ]  # fmt: skip
+    ]
 
 
 def _efficiency() -> list[el.Claim]:
     out = [
         el.Claim(
-            "Bubble and insertion cells make the same number of swaps", el.contrast("swaps", "bubble", "insertion"),
-            "=", 0.5, published="2449 and 2483 swaps",
+            "Bubble and insertion cells make the same number of swaps",
+            el.contrast("swaps", "bubble", "insertion"),
+            "=",
+            0.5,
+            published="2449 and 2483 swaps",
             about="a theorem: a swap of neighbours out of order removes exactly one inversion",
         ),
         el.Claim(
             "They make as many swaps as the initial array has inversions",
-            el.level(swaps_beyond_initial_inversions, "bubble"), "=", 0.5, published="n(n-1)/4 = 2475 in the mean",
+            el.level(swaps_beyond_initial_inversions, "bubble"),
+            "=",
+            0.5,
+            published="n(n-1)/4 = 2475 in the mean",
             about="the same theorem, seed by seed; so efficiency in swaps is no finding",
         ),
         el.Claim(
-            "Selection cells make 1,096 swaps", el.level("swaps", "selection", value=1095.5), "=", 55.0,
-            published="1095.5", about="5 % of the published count", expect="refuted",
+            "Selection cells make 1,096 swaps",
+            el.level("swaps", "selection", value=1095.5),
+            "=",
+            55.0,
+            published="1095.5",
+            about="5 % of the published count",
+            expect="refuted",
         ),
         el.Claim(
             "Bubble and selection cells together make 1,741 swaps",
-            el.level("swaps", "bubble+selection", value=1740.9), "=", 87.0,
-            published="1740.9", about="5 % of the published count",
+            el.level("swaps", "bubble+selection", value=1740.9),
+            "=",
+            87.0,
+            published="1740.9",
+            about="5 % of the published count",
         ),
-    ]  # fmt: skip
+    ]
     for a, ratio in (("bubble", "1.5"), ("insertion", "2.03")):
         pair = (textbook(a, 0), a)
-        common = {"direction": ">", "margin": float(np.log10(1.1)), "published": f"{ratio} times more efficient"}
+        common = {
+            "direction": ">",
+            "margin": float(np.log10(1.1)),
+            "published": f"{ratio} times more efficient",
+        }
         out += [
             el.Claim(
                 f"Cell-view {a} sort costs less than the textbook algorithm, as the authors count",
-                el.contrast(log10_published_cost, *pair), **common,
-                about="a tenth, as a difference of logarithms; a cell that would not move reads for free here",
+                el.contrast(log10_published_cost, *pair),
+                **common,
+                about="a tenth, in logarithms; a cell that would not move reads for free here",
             ),
             el.Claim(
                 f"Cell-view {a} sort costs less than the textbook algorithm",
-                el.contrast(log10_cost, *pair), **common,
-                about="the same test with the reads of idle cells counted", expect="refuted",
+                el.contrast(log10_cost, *pair),
+                **common,
+                about="the same test with the reads of idle cells counted",
+                expect="refuted",
             ),
-        ]  # fmt: skip
+        ]
     return out
 
 
@@ -121,34 +128,51 @@ def _damage() -> list[el.Claim]:
     out = [
         el.Claim(
             "With 3 immovable cells, bubble cells end with 5.4 descents",
-            el.level("descents", damaged("bubble", 3), value=5.37), "=", 0.5, published="5.37", about=one,
+            el.level("descents", damaged("bubble", 3), value=5.37),
+            "=",
+            0.5,
+            published="5.37",
+            about=one,
         ),
         el.Claim(
             "With 3 immovable cells, selection cells end with 2.9 descents",
-            el.level("descents", damaged("selection", 3), value=2.91), "=", 0.5, published="2.91", about=one,
+            el.level("descents", damaged("selection", 3), value=2.91),
+            "=",
+            0.5,
+            published="2.91",
+            about=one,
         ),
         el.Claim(
             "With 3 movable frozen cells, bubble cells end with 2.6 descents",
-            el.level("descents", damaged("bubble", 3, "movable"), value=2.64), "=", 0.5, published="2.64",
-            about=f"{one}. At rest a remaining descent needs two frozen neighbours, so three draws leave 2 at most",
+            el.level("descents", damaged("bubble", 3, "movable"), value=2.64),
+            "=",
+            0.5,
+            published="2.64",
+            about=f"{one}. At rest a descent needs two frozen neighbours, so three draws leave 2 at most",
             expect="refuted",
         ),
         el.Claim(
             "With 3 movable frozen cells, selection cells end with 13 descents",
-            el.level("descents", damaged("selection", 3, "movable"), value=13.24), "=", 0.5, published="13.24",
-            about=one, expect="refuted",
+            el.level("descents", damaged("selection", 3, "movable"), value=13.24),
+            "=",
+            0.5,
+            published="13.24",
+            about=one,
+            expect="refuted",
         ),
-    ]  # fmt: skip
+    ]
     for a in ALGOTYPES:
         out.append(
             el.Claim(
                 f"Cell-view {a} sort tolerates 3 immovable cells better than the textbook algorithm",
-                el.contrast("descents", textbook(a, 3), damaged(a, 3)), ">", 0.5,
+                el.contrast("descents", textbook(a, 3), damaged(a, 3)),
+                ">",
+                0.5,
                 published="all three cell-view algorithms are more robust",
                 about=f"{one}; the same arrays and the same frozen cells on both sides",
                 expect="supported" if a == "selection" else "refuted",
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -159,51 +183,79 @@ def _gratification() -> list[el.Claim]:
             points = {damaged(a, k, kind): float(k) for k in (0, *DAMAGE)}
             out.append(
                 el.Claim(
-                    f"Delayed gratification of {a} cells grows with {kind} damage", el.trend("dg", points),
-                    ">", 0.01, published=f"{published} for 0 to 3 frozen cells", unit="per frozen cell",
-                    about="a third of the published slope of insertion cells, a quarter of that of bubble cells",
+                    f"Delayed gratification of {a} cells grows with {kind} damage",
+                    el.trend("dg", points),
+                    ">",
+                    0.01,
+                    published=f"{published} for 0 to 3 frozen cells",
+                    unit="per frozen cell",
+                    about="a third of the published slope for insertion, a quarter of that for bubble",
                     expect="supported" if kind == "immovable" else "refuted",
                 )
-            )  # fmt: skip
+            )
     small = "a tenth of a net gain per unit of detour: the smallest published value is .24"
     out.append(
         el.Claim(
-            "Bubble cells give up ground to gain more later, by descents", el.level("dg", "bubble"), ">", 0.1,
-            published="0.24", about=small,
+            "Bubble cells give up ground to gain more later, by descents",
+            el.level("dg", "bubble"),
+            ">",
+            0.1,
+            published="0.24",
+            about=small,
         )
-    )  # fmt: skip
-    for name in ("bubble", "insertion", "selection", damaged("bubble", 3), damaged("insertion", 3, "movable")):
+    )
+    for name in (
+        "bubble",
+        "insertion",
+        "selection",
+        damaged("bubble", 3),
+        damaged("insertion", 3, "movable"),
+    ):
         out.append(
             el.Claim(
-                f"Cells give up ground to gain more later, by inversions ({name})", el.level("dg_inversions", name),
-                ">", 0.1, published="stated for every algotype, by descents only",
-                about=f"{small}. The same swaps, judged by the pairs in wrong order", expect="refuted",
+                f"Cells give up ground to gain more later, by inversions ({name})",
+                el.level("dg_inversions", name),
+                ">",
+                0.1,
+                published="stated for every algotype, by descents only",
+                about=f"{small}. The same swaps, judged by the pairs in wrong order",
+                expect="refuted",
             )
-        )  # fmt: skip
+        )
     return [
         *out,
         el.Claim(
-            "A random walker gives up ground by inversions", el.level(percentage_of_swaps_back, "walker"), ">", 1.0,
-            about="a control of the metric, not of the paper: where there are steps back, inversions show them. "
-            "One swap in a hundred", unit="%",
+            "A random walker gives up ground by inversions",
+            el.level(percentage_of_swaps_back, "walker"),
+            ">",
+            1.0,
+            about="a control of the metric, not of the paper: where steps go back, inversions show it. "
+            "One swap in a hundred",
+            unit="%",
         ),
         el.Claim(
             "Selection cells give up ground by inversions around movable frozen cells",
-            el.level(percentage_of_swaps_back, damaged("selection", 3, "movable")), ">", 0.05,
-            about="the one place where steps back are real; one swap in two thousand, that is one in two runs",
+            el.level(percentage_of_swaps_back, damaged("selection", 3, "movable")),
+            ">",
+            0.05,
+            about="the one place where steps back are real; one swap in two thousand, one in two runs",
             unit="%",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _chimeras() -> list[el.Claim]:
     out = [
         el.Claim(
-            f"A chimeric array sorts itself ({m})", el.level("descents", m), "=", 0.5, published="sorted",
+            f"A chimeric array sorts itself ({m})",
+            el.level("descents", m),
+            "=",
+            0.5,
+            published="sorted",
             about="half a descent: an array is sorted or not",
         )
         for m in CHIMERAS
-    ]  # fmt: skip
+    ]
     opposed = {
         "bubble-down+selection-up": 42.5,
         "bubble-up+insertion-down": 73.7,
@@ -213,54 +265,80 @@ def _chimeras() -> list[el.Claim]:
         out.append(
             el.Claim(
                 f"At cross-purposes the array ends at {value:g} % sortedness ({name})",
-                el.level("sortedness", name, value=value), "=", 10.0, published=f"{value:g} %", unit="%",
+                el.level("sortedness", name, value=value),
+                "=",
+                10.0,
+                published=f"{value:g} %",
+                unit="%",
                 about="a tenth of the scale; a random array has 50.5 %",
             )
-        )  # fmt: skip
+        )
     return out
 
 
 def _clustering() -> list[el.Claim]:
     what = {"what": aggregation_over_swaps, "statistic": max_of_mean}
-    peaks = {"bubble+selection": 0.72, "bubble+insertion": 0.65, "selection+insertion": 0.69, "all-three": 0.62}
+    peaks = {
+        "bubble+selection": 0.72,
+        "bubble+insertion": 0.65,
+        "selection+insertion": 0.69,
+        "all-three": 0.62,
+    }
     pairs = "two pairs of neighbours in a hundred; sampling alone moves the mean of 64 arrays by less"
     out = [
         el.Claim(
             f"Cells of one algotype cluster while the array is being sorted ({m})",
-            el.contrast(a=m, b=f"{m}-shuffled", **what), ">", 0.02, published=f"peak {peak:g}",
+            el.contrast(a=m, b=f"{m}-shuffled", **what),
+            ">",
+            0.02,
+            published=f"peak {peak:g}",
             about=f"{pairs}. The control is the same run with shuffled labels",
         )
         for m, peak in peaks.items()
-    ]  # fmt: skip
+    ]
     for m in ("bubble+selection", "all-three"):
         out.append(
             el.Claim(
-                f"Their clustering peaks at {peaks[m]:g} ({m})", el.level(condition=m, value=peaks[m], **what), "=", 0.05,
-                published=f"{peaks[m]:g}", about="a quarter of the published rise above chance; peak of the mean curve",
+                f"Their clustering peaks at {peaks[m]:g} ({m})",
+                el.level(condition=m, value=peaks[m], **what),
+                "=",
+                0.05,
+                published=f"{peaks[m]:g}",
+                about="a quarter of the published rise above chance; peak of the mean curve",
                 expect="refuted",
             )
-        )  # fmt: skip
+        )
     for m in ("bubble+selection", "selection+insertion"):
         out.append(
             el.Claim(
-                f"With duplicate values the clusters stay ({m})", el.level(gain_of_aggregation, f"{m}-duplicates"),
-                ">", 0.05, published="ends at .65 to .71", about="a quarter of the published rise above chance",
+                f"With duplicate values the clusters stay ({m})",
+                el.level(gain_of_aggregation, f"{m}-duplicates"),
+                ">",
+                0.05,
+                published="ends at .65 to .71",
+                about="a quarter of the published rise above chance",
             )
-        )  # fmt: skip
+        )
     out.append(
         el.Claim(
             "With duplicate values bubble and insertion cells mix again",
-            el.level(gain_of_aggregation, "bubble+insertion-duplicates"), "=", 0.05,
-            published="returns to chance", about="as above",
+            el.level(gain_of_aggregation, "bubble+insertion-duplicates"),
+            "=",
+            0.05,
+            published="returns to chance",
+            about="as above",
         )
-    )  # fmt: skip
+    )
     for rate, word in ((0.1, "ten times slower"), (3.0, "three times faster"), (10.0, "ten times faster")):
         out.append(
             el.Claim(
                 f"Clustering comes of unequal speed: it goes when selection cells wake {word}",
-                el.contrast(a=at_rate(rate), b="bubble+selection-shuffled", **what), "=", 0.02,
+                el.contrast(a=at_rate(rate), b="bubble+selection-shuffled", **what),
+                "=",
+                0.02,
                 published="put forward as the explanation",
-                about=f"{pairs}. Somewhere between these rates the algotypes work at equal speed", expect="refuted",
+                about=f"{pairs}. Somewhere between these rates the algotypes work at equal speed",
+                expect="refuted",
             )
-        )  # fmt: skip
+        )
     return out

@@ -1,4 +1,4 @@
-"""The conditions of the study. All are data of one program: mixing, damage, direction, rates, labels, controller."""
+"""The conditions of the study: mixing, damage, rates, labels and so on are data of one program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import emergelab as el
 
 ALGOTYPES = ("bubble", "insertion", "selection")
 CHIMERAS = ("bubble+selection", "bubble+insertion", "selection+insertion", "all-three")
-OPPOSED = ("bubble-down+selection-up", "bubble-up+insertion-down", "selection-down+insertion-up")
 DAMAGE = (1, 2, 3)
 RATES = (0.02, 0.05, 0.1, 0.3, 3.0, 10.0, 50.0)
 TEMPERATURE = 0.5
@@ -51,7 +50,13 @@ def conditions() -> dict[str, el.Condition]:
             add(textbook(a, k), "the textbook algorithm on the same arrays", mix=a, controller=a, frozen=k)
     for m in CHIMERAS:
         add(m, "a chimeric array", **_mix(m), stop="sorted")
-        add(f"{m}-shuffled", "the same run with labels that mean nothing", **_mix(m), stop="sorted", label_from="chance")
+        add(
+            f"{m}-shuffled",
+            "the same run with labels that mean nothing",
+            **_mix(m),
+            stop="sorted",
+            label_from="chance",
+        )
     add("bubble-down+selection-up", "cross-purposes", mix="bubble+selection", bubble_order="down")
     add("bubble-up+insertion-down", "cross-purposes", mix="bubble+insertion", insertion_order="down")
     add("selection-down+insertion-up", "cross-purposes", mix="selection+insertion", selection_order="down")
@@ -61,9 +66,13 @@ def conditions() -> dict[str, el.Condition]:
         about = f"selection cells wake {rate:g} times as often"
         add(at_rate(rate), about, mix="bubble+selection", stop="sorted", selection_rate=rate)
     slip = 1 / (1 + math.exp(1 / TEMPERATURE))
-    add("walker", f"Glauber dynamics on inversions at temperature {TEMPERATURE:g}: bubble cells that err", noise=slip)
+    add(
+        "walker",
+        f"Glauber dynamics on inversions at temperature {TEMPERATURE:g}: bubble cells that err",
+        noise=slip,
+    )
     add("bubble-slips", "one comparison in a hundred comes out wrong", noise=0.01)
-    for scheduler in ("round-robin", "bursts"):
-        about = "whose turn it is has a memory"
-        add(f"bubble+selection-{scheduler}", about, mix="bubble+selection", stop="sorted", scheduler=scheduler)
+    chimera = {"mix": "bubble+selection", "stop": "sorted"}
+    add("bubble+selection-round-robin", "cells wake by position", **chimera, scheduler="round-robin")
+    add("bubble+selection-bursts", "cells wake twice in a row", **chimera, scheduler="bursts", burst=2.0)
     return out

@@ -62,8 +62,9 @@ def from_right(x: Array, fill: int) -> Array:
     return jnp.concatenate([x[1:], jnp.full((1,), fill, x.dtype)])
 
 
+@jax.jit
 def inversion_change(value: Int[Array, "n"], a: Int[Array, ""], b: Int[Array, ""]) -> Int[Array, ""]:
-    """By how much the number of inversions changes when positions `a` < `b` are exchanged: one pass, not n^2."""
+    """By how much the inversions change when positions `a` < `b` are exchanged: one pass, not n^2."""
     at = jnp.arange(value.shape[0])
     x, y = value[a], value[b]
     between = (at > a) & (at < b)
@@ -75,8 +76,9 @@ def inversion_change(value: Int[Array, "n"], a: Int[Array, ""], b: Int[Array, ""
     return jnp.sum(gained) + jnp.sign(y - x).astype(jnp.int32)
 
 
+@jax.jit
 def count_inversions(value: Int[Array, "n"]) -> Int[Array, ""]:
-    """Pairs that stand in the wrong order (Kendall tau distance to the sorted array), by n passes over the array."""
+    """Pairs in the wrong order (Kendall tau distance to the sorted array), by n passes over the array."""
     at = jnp.arange(value.shape[0])
 
     def row(i: Array, total: Array) -> Array:
@@ -85,6 +87,7 @@ def count_inversions(value: Int[Array, "n"]) -> Int[Array, ""]:
     return jax.lax.fori_loop(0, value.shape[0], row, jnp.int32(0))
 
 
+@jax.jit
 def track(dg: Tracker, change: Int[Array, "metric"]) -> Tracker:
     """Account for one swap that changed the errors by `change`."""
     up, down = change > 0, change < 0
@@ -101,6 +104,7 @@ def track(dg: Tracker, change: Int[Array, "metric"]) -> Tracker:
     )
 
 
+@jax.jit
 def gratification(dg: Tracker) -> tuple[Float[Array, "metric"], Float[Array, "metric"]]:
     """Delayed gratification up to now: the mean over pairs, and what the authors' function returns.
 
@@ -113,15 +117,18 @@ def gratification(dg: Tracker) -> tuple[Float[Array, "metric"], Float[Array, "me
     return mean, jnp.where(dg.rising, total, mean)
 
 
+@jax.jit
 def total(mask: Bool[Array, "n"]) -> Int[Array, ""]:
     """Number of true elements. In two stages, since XLA's sum of a long row on a CPU is not vectorised."""
     return count(Board.of(mask.shape[0]).pack(mask))
 
 
+@jax.jit
 def descends(value: Int[Array, "n"]) -> Bool[Array, "n"]:
     return (value < from_left(value, 0)) & (jnp.arange(value.shape[0]) > 0)
 
 
+@jax.jit
 def same(label: Int[Array, "n"]) -> Bool[Array, "n"]:
     return label == from_right(label, -1)
 

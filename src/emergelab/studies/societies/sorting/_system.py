@@ -1,14 +1,14 @@
 """The array of cells: its state, its rules and the exact event scheduler.
 
-An idle activation changes nothing, so only the *events* are simulated: each step draws one among the enabled moves in
-proportion to its rate (the embedded jump chain), and the number of activations it took is drawn from its exact geometric
-law. One step costs a few passes over the array, whatever the algotypes, the damage or the directions are: all of these
-are data, so every condition of the study shares one compiled program.
+An idle activation changes nothing, so only the *events* are simulated: each step draws one among the enabled
+moves in proportion to its rate (the embedded jump chain), and the number of activations it took is drawn from
+its exact geometric law. One step costs a few passes over the array, whatever the algotypes, the damage or the
+directions are: all of these are data, so every condition of the study shares one compiled program.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -53,6 +53,12 @@ _KINDS = np.array([len(kinds) for kinds in MIXES.values()], np.int32)
 TEXTBOOK = {"bubble": 1, "insertion": 2, "selection": 3}
 """The top-down controllers by their index among the options of `controller` (0 is the cells themselves)."""
 _FIRST_REGISTERS = np.array([[0, 0, 0], [0, 0, 0], [1, 1, 0], [0, 1, 0]], np.int32)
+_EVERYWHERE = np.uint32(0xFFFFFFFF)
+
+Choice = Any
+"""A name where a user gives it; its index among the options, a traced int32, where a rule uses it."""
+Number = Any
+"""A number where a user gives it; a traced scalar where a rule uses it."""
 
 
 class Offers(NamedTuple):
@@ -64,7 +70,8 @@ class Offers(NamedTuple):
     wrong_right: Words  # cells out of order with their right neighbour, in their own direction
     wrong_left: Words
     bubble: Words
-    weights: Float[Array, "5"]  # events a unit of time: bubble out of / in order, insertion out / in, selection
+    # Events a unit of time: bubble out of order and in order, insertion likewise, selection.
+    weights: Float[Array, "5"]
     rate: Float[Array, ""]  # activations a unit of time
     reads: Float[Array, ""]  # cells read a unit of time
     published_reads: Float[Array, ""]
@@ -72,10 +79,11 @@ class Offers(NamedTuple):
     descents: Int[Array, ""]
 
 
+@jax.jit
 def draws(key: PRNGKeyArray) -> tuple[Float[Array, ""], ...]:
     """Five uniform numbers in (0, 1), of 23 bits each.
 
-    Four words are two blocks of the generator; the fifth number is made of the bits that the others leave over.
+    Four words are two blocks of the generator; the fifth number is made of bits that the others leave over.
     """
     bits = jax.random.bits(key, (4,))
     spare = (bits[0] & 511) << 14 | (bits[1] & 511) << 5 | (bits[2] & 31)
@@ -84,6 +92,7 @@ def draws(key: PRNGKeyArray) -> tuple[Float[Array, ""], ...]:
     return tuple((whole.astype(jnp.float32) + 0.5) * (1.0 / (1 << 23)))
 
 
+@jax.jit
 def matching(x: Words, yes: Bool[Array, ""]) -> Words:
     """The set itself, or its complement."""
     return jnp.where(yes, x, ~x)
@@ -92,57 +101,99 @@ def matching(x: Words, yes: Bool[Array, ""]) -> Words:
 class Sorting(el.System):
     """An array whose cells sort it, or one that a textbook controller sorts.
 
-    One step is one event: a swap, or a selection cell that moves its aim on. Under a top-down `controller` one step
-    is one comparison; under a `scheduler` with memory it is one activation. A step after the last event changes nothing.
+    One step is one event: a swap, or a selection cell that moves its aim on. Under a top-down `controller`
+    one step is one comparison; under a `scheduler` with memory it is one activation. A step after the last
+    event changes nothing. All fields but `n` are data of one compiled program.
     """
 
     n: int = el.static(100, low=2, high=10_000, about="number of cells")
-    mix: str = el.choice("bubble", options=tuple(MIXES), about="algotypes in the array, in equal numbers")
-    controller: str = el.choice(
-        "cells", options=("cells", *TEXTBOOK), about="who moves: the cells, or a textbook algorithm from above"
+    mix: Choice = el.choice("bubble", options=tuple(MIXES), about="algotypes in the array, in equal numbers")
+    controller: Choice = el.choice(
+        "cells",
+        options=("cells", *TEXTBOOK),
+        about="who moves: the cells, or a textbook algorithm from above",
     )
-    frozen: int = el.param(0, low=0, high=10_000, about="draws of a frozen cell, with replacement")
-    frozen_kind: str = el.choice("immovable", options=("movable", "immovable"), about="may others move a frozen cell")
-    frozen_where: str = el.choice("random", options=("random", "left", "middle", "right"), about="where cells are frozen")
-    bubble_order: str = el.choice("up", options=("up", "down"), about="direction in which bubble cells sort")
-    insertion_order: str = el.choice("up", options=("up", "down"), about="direction in which insertion cells sort")
-    selection_order: str = el.choice("up", options=("up", "down"), about="direction in which selection cells sort")
-    bubble_rate: float = el.param(1.0, low=0.0, high=1000.0, about="activation rate of a bubble cell")
-    insertion_rate: float = el.param(1.0, low=0.0, high=1000.0, about="activation rate of an insertion cell")
-    selection_rate: float = el.param(1.0, low=0.0, high=1000.0, about="activation rate of a selection cell")
-    copies: int = el.param(1, low=1, high=10_000, about="cells that share each value; 1 is a permutation")
-    labels: int = el.param(2, low=1, high=100, about="label groups in an array of one algotype")
-    label_from: str = el.choice("algotype", options=("algotype", "chance"), about="labels follow algotypes, or are shuffled")
-    noise: float = el.param(0.0, low=0.0, high=0.5, about="probability that a comparison comes out wrong")
-    scheduler: str = el.choice(
+    frozen: Number = el.param(0, low=0, high=10_000, about="draws of a frozen cell, with replacement")
+    frozen_kind: Choice = el.choice(
+        "immovable", options=("movable", "immovable"), about="may others move a frozen cell"
+    )
+    frozen_where: Choice = el.choice(
+        "random", options=("random", "left", "middle", "right"), about="where cells are frozen"
+    )
+    bubble_order: Choice = el.choice(
+        "up", options=("up", "down"), about="direction in which bubble cells sort"
+    )
+    insertion_order: Choice = el.choice(
+        "up", options=("up", "down"), about="direction in which insertion cells sort"
+    )
+    selection_order: Choice = el.choice(
+        "up", options=("up", "down"), about="direction in which selection cells sort"
+    )
+    bubble_rate: Number = el.param(1.0, low=0.0, high=1000.0, about="activation rate of a bubble cell")
+    insertion_rate: Number = el.param(1.0, low=0.0, high=1000.0, about="activation rate of an insertion cell")
+    selection_rate: Number = el.param(1.0, low=0.0, high=1000.0, about="activation rate of a selection cell")
+    copies: Number = el.param(1, low=1, high=10_000, about="cells that share each value; 1 is a permutation")
+    labels: Number = el.param(2, low=1, high=100, about="label groups in an array of one algotype")
+    label_from: Choice = el.choice(
+        "algotype", options=("algotype", "chance"), about="labels follow algotypes, or are shuffled"
+    )
+    noise: Number = el.param(0.0, low=0.0, high=0.5, about="probability that a comparison comes out wrong")
+    scheduler: Choice = el.choice(
         "random", options=("random", "round-robin", "bursts"), about="whose turn it is: see How it works"
     )
-    burst: float = el.param(10.0, low=1.0, high=1e6, about="mean activations in a row under the scheduler 'bursts'")
-    stop: str = el.choice("quiet", options=("quiet", "sorted"), about="end when nothing can move, or as soon as sorted")
-    cap: int = el.param(15_000, low=1, high=2_000_000_000, about="end after this many swaps")
+    burst: Number = el.param(
+        10.0, low=1.0, high=1e6, about="mean activations in a row under the scheduler 'bursts'"
+    )
+    stop: Choice = el.choice(
+        "quiet", options=("quiet", "sorted"), about="end when nothing can move, or as soon as sorted"
+    )
+    cap: Number = el.param(15_000, low=1, high=2_000_000_000, about="end after this many swaps")
 
     observables = (
         el.Observable("descents", unit="1", low=0, about="cells smaller than their left neighbour"),
-        el.Observable("sortedness", unit="%", low=0, high=100, about="cells in order with their left neighbour"),
+        el.Observable(
+            "sortedness", unit="%", low=0, high=100, about="cells in order with their left neighbour"
+        ),
         el.Observable("in_place", unit="%", low=0, high=100, about="positions that hold their final value"),
         el.Observable("inversions", unit="1", low=0, about="pairs in the wrong order (Kendall tau distance)"),
         el.Observable("swaps", unit="1", low=0, about="exchanges of two cells"),
         el.Observable("activations", unit="1", low=0, about="times that a live cell woke, idle or not"),
         el.Observable("reads", unit="1", low=0, about="cells read, those read by idle cells included"),
         el.Observable("cost", unit="1", low=0, about="reads + swaps"),
-        el.Observable("published_cost", unit="1", low=0, about="the authors' count: a cell that would not move reads for free"),
-        el.Observable("aggregation", unit="1", low=0, high=1, about="cells whose right neighbour has the same label, over n"),
-        el.Observable("aggregation_peak", unit="1", low=0, high=1, about="largest aggregation after any swap so far"),
+        el.Observable(
+            "published_cost",
+            unit="1",
+            low=0,
+            about="the authors' count: a cell that would not move reads for free",
+        ),
+        el.Observable(
+            "aggregation",
+            unit="1",
+            low=0,
+            high=1,
+            about="cells whose right neighbour has the same label, over n",
+        ),
+        el.Observable(
+            "aggregation_peak", unit="1", low=0, high=1, about="largest aggregation after any swap so far"
+        ),
         el.Observable("dg", unit="1", about="delayed gratification under descents, mean over pairs"),
-        el.Observable("dg_published", unit="1", about="the same as the authors' code has it (a sum if it ends on a rise)"),
-        el.Observable("dg_inversions", unit="1", about="delayed gratification under inversions, mean over pairs"),
+        el.Observable(
+            "dg_published",
+            unit="1",
+            about="the same as the authors' code has it (a sum if it ends on a rise)",
+        ),
+        el.Observable(
+            "dg_inversions", unit="1", about="delayed gratification under inversions, mean over pairs"
+        ),
         el.Observable("descent_rises", unit="1", low=0, about="swaps that raised the descents"),
-        el.Observable("inversion_rises", unit="1", low=0, about="swaps that raised the inversions: real steps back"),
+        el.Observable(
+            "inversion_rises", unit="1", low=0, about="swaps that raised the inversions: real steps back"
+        ),
         el.Observable("halted", unit="1", low=0, high=1, about="1 once nothing more will happen"),
     )
 
     def init(self, key: PRNGKeyArray) -> State:
-        """A shuffled array. Conditions share values, places of damage and ranks of algotypes, seed by seed."""
+        """A shuffled array. Conditions share a seed's values, places of damage and ranks of algotypes."""
         order, ranks, chance, damage = jax.random.split(key, 4)
         n, at = self.n, jnp.arange(self.n, dtype=jnp.int32)
         value = jax.random.permutation(order, at) // self.copies
@@ -184,13 +235,13 @@ class Sorting(el.System):
         """One event; the same state if none is left."""
         kind_draw, cell_draw, wait_draw, turn_draw, slip_draw = draws(key)
         n, cells, board = self.n, state.cells, Board.of(self.n)
-        noise = el.site("noise", self.noise)
+        noise = el.site("noise", jnp.asarray(self.noise))
         offers = self._offers(state, noise)
         top_down, memoryless = self.controller > 0, self.scheduler == 0
         on = self._on(state, offers)
         wrong = slip_draw < noise
 
-        # Which kind of event, and which cell. Under a scheduler with memory the cell is given and may stay idle.
+        # Which kind of event, and which cell. Under a scheduler with memory the given cell may stay idle.
         upto = jnp.cumsum(offers.weights)
         aim = kind_draw * jnp.where(memoryless, upto[-1], 1.0)
         happens = aim < upto[-1]
@@ -204,7 +255,7 @@ class Sorting(el.System):
         goes_right = chosen < span
         actor = jnp.where(goes_right, chosen, chosen - span)
 
-        # What it does. A selection cell looks at its ideal position, and aims further if it finds no larger value there.
+        # What it does. A selection cell that finds no larger value at its ideal position aims further.
         jumps = kind == 4
         ideal = jnp.clip(cells.ideal[actor].astype(jnp.int32), 0, n - 1)
         target = jnp.where(jumps, ideal, jnp.where(goes_right, actor + 1, actor - 1))
@@ -217,15 +268,16 @@ class Sorting(el.System):
         a = jnp.where(top_down, first, jnp.minimum(actor, target))
         b = jnp.where(top_down, second, jnp.maximum(actor, target))
         swaps = el.site("swap", on & jnp.where(top_down, exchange, swaps))
-        aims = cells.ideal.at[actor].add(jnp.where(moves_on, cells.direction[actor], 0).astype(cells.ideal.dtype))
-        before = eqx.tree_at(lambda c: c.ideal, cells, aims)
-        here, from_ = jnp.stack([a, b]), jnp.where(swaps, jnp.stack([b, a]), jnp.stack([a, b]))
-        after = jax.tree.map(lambda x: x.at[here].set(x[from_]), before)
+        onward = jnp.where(moves_on, cells.direction[actor], 0).astype(cells.ideal.dtype)
+        before = eqx.tree_at(lambda c: c.ideal, cells, cells.ideal.at[actor].add(onward))
+        to = jnp.stack([a, b])
+        source = jnp.where(swaps, to[::-1], to)
+        after = jax.tree.map(lambda x: x.at[to].set(x[source]), before)
 
         # The accounts.
         descents, alike = total(descends(after.value)), total(same(after.label))
         change = jnp.stack([descents - offers.descents, inversion_change(cells.value, a, b)])
-        # Waiting time in activations until one of them is an event: geometric with the events' share of all activations.
+        # Activations until one is an event: geometric, with the events' share of all activations.
         share = upto[-1] / jnp.maximum(offers.rate, 1e-30)
         waited = 1.0 + jnp.floor(jnp.log(wait_draw) / jnp.log1p(-jnp.minimum(share, 1.0)))
         woken = jnp.where(memoryless, waited, offers.rate)
@@ -240,6 +292,7 @@ class Sorting(el.System):
         anew = ends < 1.0
         anyone = jnp.minimum((ends * n).astype(jnp.int32), n - 1)
         turn = jnp.where(self.scheduler == 1, (state.turn + 1) % n, jnp.where(anew, anyone, stays))
+        turn = jnp.where(on & ~memoryless, turn, state.turn)
         return State(
             cells=after,
             swaps=state.swaps + swaps,
@@ -256,15 +309,16 @@ class Sorting(el.System):
         """Errors, costs, clustering and delayed gratification of the array as it stands."""
         n, cells = self.n, state.cells
         at = jnp.arange(n, dtype=jnp.int32)
-        offers = self._offers(state, el.site("noise", self.noise))
+        offers = self._offers(state, el.site("noise", jnp.asarray(self.noise)))
         alike, placed = total(same(cells.label)), total(cells.value == at // self.copies)
         mean, published = gratification(state.dg)
         # Their count has a cell's comparison and its swap as one act, but a textbook algorithm's as two.
         published_cost = state.published_reads + jnp.where(self.controller > 0, state.swaps, 0)
         return {
             "descents": offers.descents,
-            "sortedness": 100.0 * (n - offers.descents) / n,
-            "in_place": 100.0 * placed / n,
+            # XLA divides by multiplying with 1 / n, so 100 n / n need not be 100; this way round it is.
+            "sortedness": 100.0 - 100.0 * offers.descents / n,
+            "in_place": 100.0 - 100.0 * (n - placed) / n,
             "inversions": count_inversions(cells.value),
             "swaps": state.swaps,
             "activations": state.activations,
@@ -282,7 +336,7 @@ class Sorting(el.System):
         }
 
     def _on(self, state: State, offers: Offers) -> Bool[Array, ""]:
-        """Whether anything more will happen, judged from the array as it is: damage in mid-run may undo an end."""
+        """Whether more will happen, judged from the array as it is: damage in mid-run may undo an end."""
         working = jnp.where(self.controller > 0, state.registers[0] < self.n, offers.any)
         finished = (self.stop == 1) & (offers.descents == 0)
         return working & ~finished & (state.swaps < self.cap)
@@ -298,38 +352,37 @@ class Sorting(el.System):
         inner = at > 0
         less, more = board.pack((cells.value < before) & inner), board.pack((cells.value > before) & inner)
         live, wall = board.pack(cells.frozen == LIVE), board.pack(cells.frozen == IMMOVABLE)
-        bubble, insertion = board.pack(cells.algotype == BUBBLE) & live, board.pack(cells.algotype == INSERTION) & live
-        aims = board.pack((cells.ideal >= 0) & (cells.ideal < n) & (cells.ideal != at))
+        bubble = board.pack(cells.algotype == BUBBLE) & live
+        insertion = board.pack(cells.algotype == INSERTION) & live
         selection = live & ~bubble & ~insertion
+        aims = board.pack((cells.ideal >= 0) & (cells.ideal < n) & (cells.ideal != at))
         upward = board.pack(cells.direction > 0)
 
         wrong_left = (upward & less) | (~upward & more)
         wrong_right = (upward & board.left_of(less)) | (~upward & board.left_of(more))
         live_left, live_right = board.right_of(live), board.left_of(live)
 
-        # An insertion cell moves only if all before it is in its order; frozen cells break the chain of comparisons.
+        # An insertion cell moves only if all before it is in its order; frozen cells break the chain.
         chained = live & live_left
         end_up, end_down = board.first(chained & less), board.first(chained & more)
         reached = (upward & board.upto(end_up)) | (~upward & board.upto(end_down))
         ordered = insertion & reached
 
-        right = bubble & board.constant(np.arange(n) < n - 1) & ~board.left_of(wall)
-        left = (bubble | ordered) & board.constant(np.arange(n) > 0) & ~board.right_of(wall)
+        has_left, has_right = board.constant(np.arange(n) > 0), board.constant(np.arange(n) < n - 1)
+        right = bubble & has_right & ~board.left_of(wall)
+        left = (bubble | ordered) & has_left & ~board.right_of(wall)
         jump = selection & aims
-        slips = jnp.where(noise > 0, jnp.uint32(0xFFFFFFFF), jnp.uint32(0))
+        slips = jnp.where(noise > 0, _EVERYWHERE, np.uint32(0))
         possible = (right & (wrong_right | slips)) | (left & (wrong_left | slips)) | jump
         would = (bubble & wrong_right & live_right) | ((bubble | ordered) & wrong_left & live_left)
 
-        focus = jnp.where(memoryless, jnp.uint32(0xFFFFFFFF), board.only(state.turn))
+        focus = jnp.where(memoryless, _EVERYWHERE, board.only(state.turn))
         right, left, jump = right & focus, left & focus, jump & focus
         b, i, s = bubble & focus, insertion & focus, selection & focus
         late = i & ~reached
-        # A cell beyond the first break in the order has read all before the break, and the cell that breaks it.
-        scanned = (
-            board.sum(i & reached)
-            + (end_up + 1) * count(late & upward)
-            + (end_down + 1) * count(late & ~upward)
-        )
+        # A cell beyond the first break in the order reads up to the cell that breaks it.
+        scanned = board.sum(i & reached)
+        scanned += (end_up + 1) * count(late & upward) + (end_down + 1) * count(late & ~upward)
         jumps = count(jump)
         pairs = [
             count(right & wrong_right) + count(left & bubble & wrong_left),
@@ -339,8 +392,9 @@ class Sorting(el.System):
             jumps,
         ]
         chance = jnp.stack([0.5 * (1 - noise), 0.5 * noise, 1 - noise, noise, jnp.float32(1.0)])
-        # A bubble cell reads the neighbour on the side that it drew: the two end cells draw a wall half the time.
-        sides = count(b & board.constant(np.arange(n) > 0)) + count(b & board.constant(np.arange(n) < n - 1))
+        # A bubble cell reads on the side that it drew: the two end cells find nothing there half the time.
+        sides = count(b & has_left) + count(b & has_right)
+        weights = jnp.stack(pairs) * chance * rates[jnp.array([0, 0, 1, 1, 2])]
         return Offers(
             right=right,
             left=left,
@@ -348,18 +402,18 @@ class Sorting(el.System):
             wrong_right=wrong_right,
             wrong_left=wrong_left,
             bubble=bubble,
-            weights=jnp.stack(pairs) * chance * rates[jnp.array([0, 0, 1, 1, 2])],
+            weights=weights,
             rate=rates[0] * count(b) + rates[1] * count(i) + rates[2] * count(s),
             reads=rates[0] * 0.5 * sides + rates[1] * scanned + rates[2] * jumps,
             published_reads=rates[0] * count(b & would) + rates[1] * count(i & would) + rates[2] * jumps,
-            any=count(possible) > 0,
+            any=jnp.where(memoryless, jnp.sum(weights) > 0, count(possible) > 0),
             descents=count(less),
         )
 
     def _textbook(self, state: State, slip: Bool[Array, ""]) -> tuple[Array, Array, Array, Array]:
-        """One comparison of a textbook algorithm: the two positions, whether it exchanges them, and its new registers.
+        """One comparison of a textbook algorithm: two positions, whether they exchange, its new registers.
 
-        An exchange that an immovable cell prevents fails silently, as in the paper: the controller goes on as if done.
+        An exchange that an immovable cell prevents fails silently: the controller goes on as if it were done.
         """
         n, value, frozen = self.n, state.cells.value, state.cells.frozen
         i, j, m = state.registers
@@ -368,7 +422,7 @@ class Sorting(el.System):
         high = jnp.where(bubble, j + 1, j)
         low, high = jnp.clip(low, 0, n - 1), jnp.clip(high, 0, n - 1)
         wrong = (value[low] > value[high]) != slip
-        # Bubble: m remembers whether this pass exchanged anything. Selection: m is where the smallest value was seen.
+        # m is, for bubble, whether this pass exchanged anything; for selection, where the smallest value is.
         best = jnp.where(wrong, j, m)
         any_yet = jnp.where(wrong, 1, m)
         last = j == jnp.where(bubble, n - 2 - i, n - 1)

@@ -1,0 +1,1 @@
+"""Published phenomena made executable, one file each; the catalogue finds them."""

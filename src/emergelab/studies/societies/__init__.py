@@ -1,0 +1,1 @@
+"""Studies of populations of simple agents."""
