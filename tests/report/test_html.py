@@ -260,6 +260,7 @@ def test_numbers_are_written_for_reading(x: float | None, text: str) -> None:
 
 def test_an_interval_has_as_many_decimals_as_its_width_warrants() -> None:
     assert estimate_words(0.2194, 0.2101, 0.2305) == ("0.219", "0.210", "0.231")
+    assert estimate_words(-1e-9, -0.38, 0.37) == ("0.00", "−0.38", "0.37")
     assert estimate_words(1234.4, 1100.0, 1300.0) == ("1,234", "1,100", "1,300")
     assert estimate_words(0.5, None, float("nan")) == ("0.5", "", "")
     assert estimate_words(0.5, 0.5, 0.5) == ("0.5", "0.5", "0.5")

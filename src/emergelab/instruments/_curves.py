@@ -1,4 +1,5 @@
-"""What every instrument does first: turn labelled data into one block (condition, seed, time) with a real time axis."""
+"""What every instrument does first: turn labelled data into one block (condition, seed, time) with a real
+time axis."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from jaxtyping import Float
 from emergelab.errors import UserError, nearest
 
 __all__ = ["Curves", "as_dataset", "beside", "curves"]
+
+_LARGEST = 1e100  # beyond this a value is a failure, and its square leaves the range of floats
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Curves:
         time_name: name of the time dim.
         time_unit: its unit, or "".
         has_seeds: whether the data had a seed dim; if not, every interval is "within-run only".
-        notes: what was done to the data on the way (infinities, repeated times, masked ends), one sentence each.
+        notes: what was done to the data on the way (infinities, repeated times, masked ends), one sentence
+            each.
         attrs: attributes of the observable (may hold "low" and "high").
     """
 
@@ -63,7 +67,8 @@ def as_dataset(data: Any) -> xr.Dataset | xr.DataArray:
     if isinstance(inner, xr.Dataset | xr.DataArray):
         return inner
     raise UserError(
-        f"an instrument reads an emergelab Run, an xarray.Dataset or an xarray.DataArray, got {type(data).__name__}; "
+        f"an instrument reads an emergelab Run, an xarray.Dataset or an xarray.DataArray, got "
+        f"{type(data).__name__}; "
         "name the dims first: xarray.DataArray(values, dims=('seed', 'time'), coords={'time': steps})"
     )
 
@@ -76,7 +81,9 @@ def _pick(data: xr.Dataset | xr.DataArray, var: str | None) -> xr.DataArray:
     names = [str(n) for n in data.data_vars if n not in ("ended", "censored")]
     if var is None:
         if len(names) != 1:
-            raise UserError(f"the data hold {len(names)} observables; say which one: {', '.join(names) or '(none)'}")
+            raise UserError(
+                f"the data hold {len(names)} observables; say which one: {', '.join(names) or '(none)'}"
+            )
         var = names[0]
     if var not in names:
         raise UserError(f"no observable {var!r} in the data{nearest(var, names)}")
@@ -86,7 +93,9 @@ def _pick(data: xr.Dataset | xr.DataArray, var: str | None) -> xr.DataArray:
 def _numeric_time(array: xr.DataArray, along: str) -> Float[np.ndarray, "time"]:
     if along not in array.dims:
         dims = [str(d) for d in array.dims]
-        raise UserError(f"observable {array.name!r} has no dim {along!r}{nearest(along, dims)} (pass along=...)")
+        raise UserError(
+            f"observable {array.name!r} has no dim {along!r}{nearest(along, dims)} (pass along=...)"
+        )
     if along not in array.coords:
         raise UserError(
             f"dim {along!r} has no coordinate: instruments never take the position in an array for time; "
@@ -114,7 +123,8 @@ def curves(
     """Read one observable as a block (condition, seed, time); sorted, infinities and ended records made NaN.
 
     Raises:
-        UserError: the observable, the time dim or its coordinate is missing, or there are dims beyond these three.
+        UserError: the observable, the time dim or its coordinate is missing, or there are dims beyond these
+            three.
     """
     source = as_dataset(data)
     array = _pick(source, var)
@@ -129,7 +139,8 @@ def curves(
     extra = [str(d) for d in array.dims if d not in known]
     if extra:
         raise UserError(
-            f"observable {array.name!r} also has the dims {', '.join(extra)}; reduce them first, for example with "
+            f"observable {array.name!r} also has the dims {', '.join(extra)}; reduce them first, for "
+            f"example with "
             f".mean({extra[0]!r}), or name one as by=..."
         )
     has_seeds = seeds in array.dims
@@ -145,9 +156,12 @@ def curves(
         block = np.array(array.transpose(seeds, along).values, dtype=float)[None]
         conditions = ("all",)
     labels = array[seeds].values if seeds in array.coords else np.arange(block.shape[1])
-    infinite = np.isinf(block)
+    if block.size == 0:
+        sizes = ", ".join(f"{d}: {n}" for d, n in zip(array.dims, array.shape, strict=True))
+        raise UserError(f"observable {array.name!r} holds no record at all ({sizes})")
+    infinite = np.abs(block) > _LARGEST
     if infinite.any():
-        notes.append(f"{int(infinite.sum())} infinite values are treated as missing")
+        notes.append(f"{int(infinite.sum())} infinite or absurdly large values are treated as missing")
         block[infinite] = np.nan
     block, time = _in_order(block, time, notes)
     attrs = dict(array.attrs)
@@ -177,7 +191,7 @@ def _in_order(block: np.ndarray, time: np.ndarray, notes: list[str]) -> tuple[np
         notes.append(f"{int((~finite).sum())} records without a finite time are left out")
         block, time = block[..., finite], time[finite]
     if len(time) == 0:
-        return block, time
+        raise UserError("no record has a finite time")
     order = np.argsort(time, kind="stable")
     block, time = block[..., order], time[order]
     unique, first = np.unique(time, return_index=True)
@@ -193,7 +207,8 @@ def _in_order(block: np.ndarray, time: np.ndarray, notes: list[str]) -> tuple[np
 def beside(
     data: Any, other: str | float | xr.DataArray | None, like: Curves, role: str, by: str | None, seeds: str
 ) -> Float[np.ndarray, "condition seed time"] | None:
-    """A quantity on the same records (a standard error, a chance level, a companion), broadcast to the block of ``like``."""
+    """A quantity on the same records (a standard error, a chance level, a companion), broadcast to the block
+    of ``like``."""
     if other is None:
         return None
     shape = like.values.shape
@@ -208,19 +223,27 @@ def beside(
     elif isinstance(other, xr.DataArray):
         array = other
     else:
-        raise UserError(f"{role}: expected a number, the name of a variable or a DataArray, got {type(other).__name__}")
+        raise UserError(
+            f"{role}: expected a number, the name of a variable or a DataArray, got {type(other).__name__}"
+        )
     if like.time_name not in array.dims:  # constant in time: a level per condition or seed
         reference = _pick(source, like.name if isinstance(source, xr.Dataset) else None)
         array = array.expand_dims({like.time_name: reference[like.time_name].values})
     own = curves(array.rename(role), None, along=like.time_name, by=by, seeds=seeds)
     at = np.searchsorted(own.time, like.time)
-    if len(own.time) == 0 or np.any(at >= len(own.time)) or np.any(own.time[np.minimum(at, len(own.time) - 1)] != like.time):
+    if (
+        len(own.time) == 0
+        or np.any(at >= len(own.time))
+        or np.any(own.time[np.minimum(at, len(own.time) - 1)] != like.time)
+    ):
         raise UserError(f"{role}: its {like.time_name} coordinate does not cover that of {like.name!r}")
     block = own.values[..., at]
     for axis, (mine, theirs) in enumerate(((own.conditions, like.conditions), (own.seeds, like.seeds))):
         if len(mine) == len(theirs) and mine != theirs:
             if set(mine) != set(theirs):
-                raise UserError(f"{role}: its labels {list(mine)[:5]} are not those of {like.name!r}: {list(theirs)[:5]}")
+                raise UserError(
+                    f"{role}: its labels {list(mine)[:5]} are not those of {like.name!r}: {list(theirs)[:5]}"
+                )
             block = np.take(block, [mine.index(label) for label in theirs], axis=axis)
         elif len(mine) not in (1, len(theirs)):
             raise UserError(f"{role}: {len(mine)} labels where {like.name!r} has {len(theirs)}")

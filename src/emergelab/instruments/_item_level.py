@@ -1,4 +1,4 @@
-"""Metrics recomputed from item-level outputs: the sweep of P7 on one's own data."""
+"""Metrics recomputed from item-level outputs, as Schaeffer et al. 2023 do for published ones."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ def from_tokens(tokens: xr.DataArray, score: Curves) -> dict[str, Float[np.ndarr
     """Exact match, k of K, edit distance, log-probability and Brier score of every curve and record.
 
     Args:
-        tokens: probability in [0, 1] that a target token is right (0 and 1 for graded outputs), dims "item", "token" and
-            those of the score. NaN past the end of a shorter target.
+        tokens: probability in [0, 1] that a target token is right (0 and 1 for graded outputs), dims "item",
+            "token" and those of the score. NaN past the end of a shorter target.
         score: the score whose curves these are.
     """
     missing = [d for d in ("item", "token", score.time_name) if d not in tokens.dims]
     if missing:
-        raise UserError(f"mirage: tokens lacks the dims {', '.join(missing)}; it has {', '.join(map(str, tokens.dims))}")
+        raise UserError(
+            f"mirage: tokens lacks the dims {', '.join(missing)}; it has {', '.join(map(str, tokens.dims))}"
+        )
     tokens = tokens.sortby(score.time_name)
     lead = [str(d) for d in tokens.dims if d not in ("item", "token", score.time_name)]
     p = np.asarray(tokens.transpose(*lead, score.time_name, "item", "token").values, dtype=float)
@@ -30,7 +32,8 @@ def from_tokens(tokens: xr.DataArray, score: Curves) -> dict[str, Float[np.ndarr
     curves = len(score.conditions) * len(score.seeds)
     if p.shape[0] != curves or p.shape[1] != len(score.time):
         raise UserError(
-            f"mirage: tokens hold {p.shape[0]} curves of {p.shape[1]} records, the score {curves} of {len(score.time)}"
+            f"mirage: tokens hold {p.shape[0]} curves of {p.shape[1]} records, the score {curves} of "
+            f"{len(score.time)}"
         )
     seen = np.isfinite(p)
     if seen.any() and (p[seen].min() < 0 or p[seen].max() > 1):
@@ -43,7 +46,10 @@ def from_tokens(tokens: xr.DataArray, score: Curves) -> dict[str, Float[np.ndarr
     out = {
         "exact match": np.nanmean(exact, axis=-1),
         "edit distance": np.nanmean(np.where(used, length - right, np.nan), axis=-1),
-        "Brier": np.nanmean(np.where(used, np.where(seen, (1 - p) ** 2, 0.0).sum(axis=-1) / np.maximum(length, 1), np.nan), axis=-1),
+        "Brier": np.nanmean(
+            np.where(used, np.where(seen, (1 - p) ** 2, 0.0).sum(axis=-1) / np.maximum(length, 1), np.nan),
+            axis=-1,
+        ),
     }
     graded = bool(np.isin(p[seen], (0.0, 1.0)).all())
     if graded:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy import special
 
 __all__ = ["LogisticFit", "fit_logistic", "log_axis"]
 
@@ -22,7 +23,8 @@ class LogisticFit:
         centre: u0, in natural logarithms of time.
         width: w, in natural logarithms of time.
         residual: standard deviation of the residuals.
-        resolved: whether at least one record lies inside the 10-90% rise; if not, the width is only an upper bound.
+        resolved: whether at least one record lies inside the 10-90% rise; if not, the width is only an upper
+            bound.
     """
 
     low: Float[np.ndarray, "n"]
@@ -59,7 +61,8 @@ class LogisticFit:
 
 
 def log_axis(time: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:
-    """Natural logarithm of time counted from the first record if that is negative; time 0 is put at minus 700."""
+    """Natural logarithm of time counted from the first record if that is negative; time 0 is put at minus
+    700."""
     t = time - min(0.0, float(time.min())) if len(time) else time
     with np.errstate(divide="ignore"):
         u = np.log(t)
@@ -75,7 +78,8 @@ def fit_logistic(
 ) -> LogisticFit:
     """Fit every curve by least squares: levels in closed form, centre and width on a grid that is refined.
 
-    A refined grid has no starting values and cannot diverge; after seven zooms the centre is known to about a ten-thousandth
+    A refined grid has no starting values and cannot diverge; after seven zooms the centre is known to about a
+    ten-thousandth
     of the axis. Only rising fits count: turn a falling curve upside down first.
     ``decades`` bounds the width of the 10-90% rise.
     """
@@ -88,11 +92,17 @@ def fit_logistic(
     mask = np.isfinite(y).astype(float)
     enough = mask.sum(axis=1) >= 5
     filled = np.where(mask > 0, y, 0.0)
+    scale = np.abs(filled).max(
+        axis=1
+    )  # squares of very large or very small numbers leave the range of floats
+    scale = np.where(scale > 0, scale, 1.0)
+    filled = filled / scale[:, None]
     centre_y = filled.sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
     filled = (filled - centre_y[:, None]) * mask  # centring keeps the sums of squares well conditioned
     lo_u, hi_u = float(u[real].min()), float(u[real].max())
     span = hi_u - lo_u
-    # narrower than a tenth of the finest gap cannot be told from a step, wider than the axis cannot be told from a trend
+    # narrower than a tenth of the finest gap cannot be told from a step, wider than the axis cannot be told
+    # from a trend
     thinnest = max(1e-4 * span, float(np.diff(u[real]).min()) / 10)
     centres = np.linspace(lo_u, hi_u, 49)
     widest = span
@@ -125,15 +135,12 @@ def fit_logistic(
     inside = (np.abs(u[None, :] - best_c[:, None]) <= 2.2 * width[:, None]) & (mask > 0)
     degrees = np.maximum(mask.sum(axis=1) - 4, 1)
 
-    def kept(x: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-        return np.where(good, x, np.nan)
-
     return LogisticFit(
-        low=kept(low + centre_y),
-        high=kept(low + rise + centre_y),
-        centre=kept(best_c),
-        width=kept(width),
-        residual=kept(np.sqrt(np.maximum(rss, 0.0) / degrees)),
+        low=np.where(good, scale * (low + centre_y), np.nan),
+        high=np.where(good, scale * (low + rise + centre_y), np.nan),
+        centre=np.where(good, best_c, np.nan),
+        width=np.where(good, width, np.nan),
+        residual=np.where(good, scale * np.sqrt(np.maximum(rss, 0.0) / degrees), np.nan),
         resolved=good & inside.any(axis=1),
     )
 
@@ -141,15 +148,19 @@ def fit_logistic(
 def _sigmoid(
     u: Float[np.ndarray, "time"], centre: Float[np.ndarray, "*n g"], width: Float[np.ndarray, "*n g"]
 ) -> Float[np.ndarray, "*n g time"]:
-    x = np.clip((u - centre[..., None]) / width[..., None], -60.0, 60.0)
-    return 1.0 / (1.0 + np.exp(-x))
+    x = (u - centre[..., None]) / width[..., None]
+    np.clip(x, -60.0, 60.0, out=x)
+    return special.expit(x, out=x)
 
 
 def _loss(
     y: Float[np.ndarray, "n time"], mask: Float[np.ndarray, "n time"], g: Float[np.ndarray, "m g time"]
 ) -> Float[np.ndarray, "n g"]:
     """Residual sum of squares of y on (1, g) for every shape; falling or constant fits cost infinity."""
-    if g.shape[0] == 1:
+    if mask.all():  # nothing is missing: sums over g are the same for every curve, or need no mask
+        sg, sgg = g.sum(axis=-1), np.einsum("mgt,mgt->mg", g, g)
+        sgy = y @ g[0].T if g.shape[0] == 1 else np.matmul(g, y[:, :, None])[..., 0]
+    elif g.shape[0] == 1:
         sg, sgg, sgy = mask @ g[0].T, mask @ (g[0] ** 2).T, y @ g[0].T
     else:
         sg = np.einsum("nt,ngt->ng", mask, g, optimize=True)

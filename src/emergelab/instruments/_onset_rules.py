@@ -1,10 +1,11 @@
-"""When a curve counts as emerged: thresholds, the k-consecutive rule, and the test behind the data-driven threshold."""
+"""When a curve counts as emerged: thresholds, the k-consecutive rule, and the test behind the data-driven
+threshold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -16,7 +17,7 @@ from emergelab.statistics import benjamini_hochberg
 
 __all__ = ["Crossing", "Rule", "cross", "make_rule", "rise_test", "swept"]
 
-Threshold = float | tuple[Literal["fraction", "z"], float] | None
+Threshold: TypeAlias = float | tuple[Literal["fraction", "z"], float] | None
 
 _RISE_ALPHA = 0.05  # false discovery rate at which a seed counts as risen under the data-driven threshold
 _LOG_FROM = 20.0  # widest over narrowest gap of the time grid from which time is read on the log axis
@@ -82,7 +83,8 @@ def cross(
     strict: bool,
     allowed: Bool[np.ndarray, "condition seed"],
 ) -> Crossing:
-    """Apply the k-consecutive rule to raw records; a missing record is passed over, not counted against the seed."""
+    """Apply the k-consecutive rule to raw records; a missing record is passed over, not counted against the
+    seed."""
     finite = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         beyond = (values > theta) if strict else (values >= theta)
@@ -102,19 +104,22 @@ def cross(
     emerged = runs.any(axis=-1) & allowed if n_time else np.zeros(values.shape[:-1], bool)
     first = runs.argmax(axis=-1) if n_time else np.zeros(values.shape[:-1], int)
 
-    def at(index: np.ndarray) -> np.ndarray:
-        return np.take_along_axis(times, np.maximum(index, 0)[..., None], axis=-1)[..., 0]
-
     if n_time == 0:
         nan = np.full(values.shape[:-1], np.nan)
         return Crossing(nan, nan, nan, emerged)
-    onset = np.where(emerged, at(first), np.nan)
-    left = np.where(emerged, np.where(first > 0, at(first - 1), -np.inf), np.nan)
-    last = np.where(count > 0, at(count - 1), np.nan)
+    onset = np.where(emerged, _at(times, first), np.nan)
+    left = np.where(emerged, np.where(first > 0, _at(times, first - 1), -np.inf), np.nan)
+    last = np.where(count > 0, _at(times, count - 1), np.nan)
     return Crossing(onset, left, last, emerged)
 
 
-def _edge(values: Float[np.ndarray, "condition seed time"], share: float, end: bool) -> Float[np.ndarray, "condition seed"]:
+def _at(times: np.ndarray, index: np.ndarray) -> np.ndarray:
+    return np.take_along_axis(times, np.maximum(index, 0)[..., None], axis=-1)[..., 0]
+
+
+def _edge(
+    values: Float[np.ndarray, "condition seed time"], share: float, end: bool
+) -> Float[np.ndarray, "condition seed"]:
     """Median of the first (or last) records of each curve: a tenth of them, at least three."""
     out = np.full(values.shape[:2], np.nan)
     for index in np.ndindex(*values.shape[:2]):
@@ -169,12 +174,16 @@ def make_rule(
         low = _median(base)
         theta = np.full(shape, low + size * (top - low))
         words = f"at or beyond {size:g} of the way from {low:.4g} to {top:.4g}"
-        return Rule("fraction", theta, False, np.full(shape[:2], low), tops, yes & (top > low), nan, words, size)
+        return Rule(
+            "fraction", theta, False, np.full(shape[:2], low), tops, yes & (top > low), nan, words, size
+        )
     if error is None:
         raise UserError('onset: threshold ("z", z) needs stderr=... or items=...')
     level = np.broadcast_to(chance, shape) if chance is not None else base[..., None]
     unit = _total_error(error, estimated=chance is None)
-    words = f"more than {size:g} standard errors above {'chance' if chance is not None else 'the first records'}"
+    words = (
+        f"more than {size:g} standard errors above {'chance' if chance is not None else 'the first records'}"
+    )
     return Rule("z", level + size * unit, True, base, tops, yes, nan, words, size, unit)
 
 
@@ -186,13 +195,16 @@ def _median(values: np.ndarray) -> float:
 def _named(threshold: object) -> tuple[str, float]:
     if isinstance(threshold, tuple) and len(threshold) == 2 and threshold[0] in ("fraction", "z"):
         return str(threshold[0]), float(threshold[1])
-    raise UserError(f'onset: threshold must be a number, ("fraction", f), ("z", z) or None, got {threshold!r}')
+    raise UserError(
+        f'onset: threshold must be a number, ("fraction", f), ("z", z) or None, got {threshold!r}'
+    )
 
 
 def _total_error(
     error: Float[np.ndarray, "condition seed time"], *, estimated: bool
 ) -> Float[np.ndarray, "condition seed time"]:
-    """Standard error of (record - level); a level estimated from the first records is as uncertain as one of them."""
+    """Standard error of (record - level); a level estimated from the first records is as uncertain as one of
+    them."""
     if not estimated:
         return error
     return np.sqrt(error**2 + _edge(error, 0.1, False)[..., None] ** 2)
@@ -223,7 +235,8 @@ def _rise_rule(
         fit.high.reshape(shape[:2]),
         risen.reshape(shape[:2]),
         p.reshape(shape[:2]),
-        "a rise that trend + AR(1) noise does not make (false discovery rate 5% over seeds), from a tenth of its height",
+        "a rise that trend + AR(1) noise does not make (false discovery rate 5% over seeds), from a tenth "
+        "of its height",
     )
 
 
@@ -231,7 +244,9 @@ def swept(rule: Rule) -> Mapping[str, Rule]:
     """The same rule at other thresholds: 10% to 90% of the rise, or 2 to 6 standard errors."""
     if rule.kind == "z" and rule.error is not None:
         level = rule.theta - rule.size * rule.error
-        return {f"{z:g} stderr": replace(rule, theta=level + z * rule.error) for z in (2.0, 3.0, 4.0, 5.0, 6.0)}
+        return {
+            f"{z:g} stderr": replace(rule, theta=level + z * rule.error) for z in (2.0, 3.0, 4.0, 5.0, 6.0)
+        }
     out = {}
     for f in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
         theta = rule.base + f * (rule.ceiling - rule.base)
@@ -239,7 +254,8 @@ def swept(rule: Rule) -> Mapping[str, Rule]:
     return out
 
 
-# ------------------------------------------------------------------------------ is there an abrupt rise at all?
+# ------------------------------------------------------------------------------ is there an abrupt rise at
+# all?
 
 
 def _axis(time: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:
@@ -255,7 +271,9 @@ def _axis(time: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:
     return (u - u.min()) / span if span > 0 else np.zeros_like(u)
 
 
-def _shapes(x: Float[np.ndarray, "time"]) -> tuple[Float[np.ndarray, "time 2"], Float[np.ndarray, "time shapes"]]:
+def _shapes(
+    x: Float[np.ndarray, "time"],
+) -> tuple[Float[np.ndarray, "time 2"], Float[np.ndarray, "time shapes"]]:
     """Orthonormal basis of the trend, and unit logistic steps with the trend taken out."""
     centre = np.linspace(0.05, 0.95, 37)
     width = np.array([0.003, 0.01, 0.02, 0.04, 0.07])
@@ -277,10 +295,11 @@ def rise_test(
 ) -> Float[np.ndarray, "n"]:
     """p of "trend + AR(1) noise, no abrupt rise" for each curve (the null ``trend+ar1``).
 
-    The statistic is the largest correlation of the detrended curve with a logistic step, over 37 places and 5 widths; the same
-    maximum is taken on every surrogate, so the search is paid for. The AR(1) coefficient comes from the detrended curve,
-    corrected for its small-sample bias; a real rise inflates it, so the test errs to the safe side. Time is read on the
-    log axis when the widest gap between records is more than 20 times the narrowest.
+    The statistic is the largest correlation of the detrended curve with a logistic step, over 37 places and 5
+    widths; the same maximum is taken on every surrogate, so the search is paid for. The AR(1) coefficient
+    comes from the detrended curve, corrected for its small-sample bias; a real rise inflates it, so the test
+    errs to the safe side. Time is read on the log axis when the widest gap between records is more than 20
+    times the narrowest.
 
     Returns:
         p in (0, 1]; 1 for a curve with fewer than 8 records or without variation.
@@ -288,14 +307,19 @@ def rise_test(
     y = np.asarray(values, dtype=float)
     out = np.ones(len(y))
     source = np.random.default_rng(rng)
-    prepared: dict[bytes, tuple[Float[np.ndarray, "k 2"], Float[np.ndarray, "k s"], Float[np.ndarray, "draws k"]]] = {}
+    prepared: dict[
+        bytes, tuple[Float[np.ndarray, "k 2"], Float[np.ndarray, "k s"], Float[np.ndarray, "draws k"]]
+    ] = {}
     for i, row in enumerate(y):
         seen = np.isfinite(row)
         if seen.sum() < 8:
             continue
-        record, at = _thin(row[seen], time[seen])
+        peak = float(np.abs(row[seen]).max())
+        if peak == 0.0:
+            continue
+        record, at = _thin(row[seen] / peak, time[seen])  # the unit of the observable must not matter
         spread = float(np.ptp(record))
-        if spread <= 1e-12 * float(np.abs(record).max()):
+        if spread <= 1e-12:
             continue
         name = seen.tobytes()
         if name not in prepared:
@@ -320,14 +344,16 @@ def rise_test(
 
 def _ar1(residual: Float[np.ndarray, "time"]) -> float:
     phi = float(residual[1:] @ residual[:-1]) / float(residual @ residual)
-    # bias of the least-squares coefficient after a linear trend is about -(2 + 4 phi) / T (Marriott and Pope 1954)
+    # bias of the least-squares coefficient after a linear trend is about -(2 + 4 phi) / T (Marriott and Pope
+    # 1954)
     return float(np.clip(phi + (2 + 4 * phi) / len(residual), 0.0, 0.98))
 
 
 def _thin(
     y: Float[np.ndarray, "time"], time: Float[np.ndarray, "time"], most: int = 256
 ) -> tuple[Float[np.ndarray, "k"], Float[np.ndarray, "k"]]:
-    """Means over blocks of equal count when there are more than twice ``most`` records: the test needs no more."""
+    """Means over blocks of equal count when there are more than twice ``most`` records: the test needs no
+    more."""
     size = len(y) // most
     if size < 2:
         return y, time

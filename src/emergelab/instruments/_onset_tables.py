@@ -1,4 +1,5 @@
-"""Tables over seeds for `onset`: conditions, contrasts of conditions, order of observables, seeds that stand out."""
+"""Tables over seeds for `onset`: conditions, contrasts of conditions, order of observables, seeds that stand
+out."""
 
 from __future__ import annotations
 
@@ -27,12 +28,16 @@ from emergelab.statistics import (
     restricted_mean_difference,
     turnbull,
 )
-from emergelab.statistics.survival import log_rank_scores
+from emergelab.statistics.survival import log_rank_scores, standardised
 
 __all__ = ["contrast_table", "order_table", "outliers", "summary_table", "surprise"]
 
-_FAR_OUT = 3.5  # robust standard deviations (of log time) from which an onset stands out (Iglewicz and Hoaglin 1993)
-_FACTOR = 3.0  # and it must be this many times later or earlier than the typical one: five seeds make a poor spread
+_FAR_OUT = (
+    3.5  # robust standard deviations (of log time) from which an onset stands out (Iglewicz and Hoaglin 1993)
+)
+_FACTOR = (
+    3.0  # and it must be this many times later or earlier than the typical one: five seeds make a poor spread
+)
 _ALPHA = 0.05
 
 
@@ -59,8 +64,9 @@ def surprise(
 ) -> Float[np.ndarray, "condition seed"]:
     """First time, at or before the onset, at which the forecast "as the record before" fails.
 
-    It fails when the record exceeds the one before by more than 4 robust standard deviations of the earlier steps (at least by
-    a twentieth of the curve's range). NaN where that never happens, or where fewer than five steps came before.
+    It fails when the record exceeds the one before by more than 4 robust standard deviations of the earlier
+    steps (at least by a twentieth of the curve's range). NaN where that never happens, or where fewer than
+    five steps came before.
     """
     out = np.full(crossing.onset.shape, np.nan)
     for index in zip(*np.nonzero(crossing.emerged), strict=True):
@@ -79,7 +85,8 @@ def surprise(
 def summary_table(
     data: Curves, crossing: Crossing, fit: LogisticFit, sign: float, fraction: float, level: float
 ) -> pd.DataFrame:
-    """One row a condition: share that emerges, median onset, typical width and the width of the mean curve."""
+    """One row a condition: share that emerges, median onset, typical width and the width of the mean
+    curve."""
     rows, medians = [], []
     shape = crossing.onset.shape
     for i, condition in enumerate(data.conditions):
@@ -115,7 +122,9 @@ def summary_table(
                 "median_upto": upto,
                 "W_decades": _middle(width),
                 "A": _middle(fit.abruptness.reshape(shape)[i][emerged]),
-                "mean_curve_W": float(of_mean.decades[0]) if of_mean is not None and emerged.any() else np.nan,
+                "mean_curve_W": float(of_mean.decades[0])
+                if of_mean is not None and emerged.any()
+                else np.nan,
             }
         )
     frame = pd.DataFrame(rows)
@@ -128,10 +137,31 @@ def _middle(x: np.ndarray) -> float:
     return float(np.median(x)) if len(x) else float("nan")
 
 
-_CONTRAST_COLUMNS = (
-    "a b n_a n_b difference low high p smallest_p p_asymptotic p_sweep hazard_ratio hazard_low hazard_high "
-    "fraction_difference p_barnard p_fisher fraction_verdict order_flips draws test"
-).split()
+_CONTRAST_COLUMNS = [
+    "a",
+    "b",
+    "n_a",
+    "n_b",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_log_rank",
+    "p_early",
+    "smallest_p",
+    "p_asymptotic",
+    "p_sweep",
+    "hazard_ratio",
+    "hazard_low",
+    "hazard_high",
+    "fraction_difference",
+    "p_barnard",
+    "p_fisher",
+    "fraction_verdict",
+    "order_flips",
+    "draws",
+    "test",
+]
 
 
 def contrast_table(
@@ -157,19 +187,37 @@ def contrast_table(
         row["n_a"], row["n_b"] = len(times[0]), len(times[1])
         until = _horizon(times, flags)
         gap = restricted_mean_difference(
-            times[0], flags[0], times[1], flags[1], until=until, paired=paired, level=level, draws=max(draws, 999), rng=rng
+            times[0],
+            flags[0],
+            times[1],
+            flags[1],
+            until=until,
+            paired=paired,
+            level=level,
+            draws=max(draws, 999),
+            rng=rng,
         )
         differences.append(gap)
         row |= {"difference": gap.value, "low": gap.low, "high": gap.high}
         test = log_rank(times[0], flags[0], times[1], flags[1], draws=max(draws, 1999), rng=rng)
-        outcome, row["test"] = test.permutation, "log-rank, relabelling of seeds"
+        outcome, row["test"] = (
+            test.permutation,
+            "larger of log-rank and early-weighted log-rank, relabelling of seeds",
+        )
+        row |= {"p": test.p, "p_log_rank": test.permutation.p, "p_early": test.early.p}
         if paired:
             capped = [np.minimum(t, until if until is not None else np.inf) for t in times]
             outcome = permutation(capped[0], capped[1], paired=True, draws=max(draws, 1999), rng=rng)
-            row["test"] = "difference of onsets within seeds, flipping of signs"
-        row |= {"p": outcome.p, "smallest_p": outcome.smallest_p, "draws": outcome.draws, "p_asymptotic": test.p_asymptotic}
-        row |= {"hazard_ratio": test.hazard_ratio, "hazard_low": test.hazard_low, "hazard_high": test.hazard_high}
-        share = compare_proportions(int(flags[0].sum()), len(flags[0]), int(flags[1].sum()), len(flags[1]), level=level)
+            row |= {"test": "difference of onsets within seeds, flipping of signs", "p": outcome.p}
+        row |= {"smallest_p": outcome.smallest_p, "draws": outcome.draws, "p_asymptotic": test.p_asymptotic}
+        row |= {
+            "hazard_ratio": test.hazard_ratio,
+            "hazard_low": test.hazard_low,
+            "hazard_high": test.hazard_high,
+        }
+        share = compare_proportions(
+            int(flags[0].sum()), len(flags[0]), int(flags[1].sum()), len(flags[1]), level=level
+        )
         row |= {"fraction_difference": share.value, "p_barnard": share.p_barnard, "p_fisher": share.p_fisher}
         row["fraction_verdict"] = "inconclusive"
         if share.p_barnard <= _ALPHA:
@@ -227,23 +275,30 @@ def _sweep(
         flags = [c.emerged[i][s] for i, s in zip((a, b), seen, strict=True)]
         if not (flags[0].any() or flags[1].any()):
             continue
-        until = _horizon(times, flags)
+        until = _horizon(times, flags) or 0.0
         gap = float(np.mean(np.minimum(times[0], until)) - np.mean(np.minimum(times[1], until)))
         flips |= gap * main < 0 and abs(gap) > blur
-        observed, expected, variance = log_rank_scores(np.concatenate(times), np.concatenate(flags), member)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            looks.append(np.where(variance > 0, np.abs(observed - expected) / np.sqrt(variance), 0.0))
+        pooled = np.concatenate(times), np.concatenate(flags)
+        looks += [
+            np.abs(standardised(log_rank_scores(*pooled, member, early=early))) for early in (False, True)
+        ]
     p = float(np.nanmin(max_t(np.column_stack(looks)))) if looks else float("nan")
     return bool(flips), p
 
 
 def order_table(
-    data: Curves, crossing: Crossing, others: Mapping[str, Crossing], *, level: float, draws: int, rng: np.random.Generator
+    data: Curves,
+    crossing: Crossing,
+    others: Mapping[str, Crossing],
+    *,
+    level: float,
+    draws: int,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     """One row a companion and condition: which comes first within a seed, and by how much.
 
-    An observable that never emerges in a seed comes after one that does; seeds in which neither emerges, or in which both onsets
-    lie in the same gap between records, say nothing about the order.
+    An observable that never emerges in a seed comes after one that does; seeds in which neither emerges, or
+    in which both onsets lie in the same gap between records, say nothing about the order.
     """
     rows = []
     for name, other in others.items():
@@ -253,7 +308,9 @@ def order_table(
             first, last = int((theirs < mine).sum()), int((theirs > mine).sum())
             decided = first + last
             both = crossing.emerged[i] & other.emerged[i]
-            lead = estimate((crossing.onset[i] - other.onset[i])[both], level=level, draws=max(draws, 999), rng=rng)
+            lead = estimate(
+                (crossing.onset[i] - other.onset[i])[both], level=level, draws=max(draws, 999), rng=rng
+            )
             rows.append(
                 {
                     "companion": name,
@@ -269,5 +326,17 @@ def order_table(
                     "lead_n": lead.n,
                 }
             )
-    columns = "companion condition companion_first companion_last decided undecided p lead lead_low lead_high lead_n".split()
+    columns = [
+        "companion",
+        "condition",
+        "companion_first",
+        "companion_last",
+        "decided",
+        "undecided",
+        "p",
+        "lead",
+        "lead_low",
+        "lead_high",
+        "lead_n",
+    ]
     return pd.DataFrame(rows, columns=columns)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,52 +11,37 @@ import xarray as xr
 from jaxtyping import Float
 
 from emergelab.errors import UserError
-from emergelab.instruments._base_rates import base_rate_plateaus
+from emergelab.instruments._base_rates import BaseRates, base_rate_plateaus
 from emergelab.instruments._curves import Curves, as_dataset, beside, curves
 from emergelab.instruments._item_level import from_tokens
-from emergelab.instruments._mirage_tests import (
-    LinkTest,
-    ResolutionTest,
-    SmoothnessTest,
-    family,
-    fit_length,
-    link_test,
-    resolution_test,
-    smoothness_test,
-    sweep_table,
+from emergelab.instruments._mirage_link import fit_length, link_test, resolution_test
+from emergelab.instruments._mirage_shape import family, smoothness_test, sweep_table
+from emergelab.instruments._mirage_words import (
+    Kind,
+    Parts,
+    cautions,
+    companions_table,
+    curves_table,
+    describe,
+    diagnostics,
+    tests_table,
 )
 from emergelab.instruments.result import Effect, Null, Result, provenance
 from emergelab.statistics import Estimate, estimate
 
 __all__ = ["Kind", "mirage"]
 
-Kind = Literal["nll", "log-probability", "perplexity", "probability", "other"]
 _KINDS: tuple[Kind, ...] = ("nll", "log-probability", "perplexity", "probability", "other")
 _FEWEST_X = 6
 
 _CANNOT_SEE = (
-    "whether the companion was measured on the same outputs; breaks hidden by averaging over tasks or over tokenisations; a "
-    "jump between two records that lie far apart. That a score is a function of a smooth quantity does not make that quantity "
-    "smooth: the third test asks that, within the noise of the data. The emergence score E is a description, not a test."
+    "whether the companion was measured on the same outputs; breaks hidden by averaging over tasks or over "
+    "tokenisations; a "
+    "jump between two records that lie far apart. That a score is a function of a smooth quantity does not "
+    "make that quantity "
+    "smooth: the third test asks that, within the noise of the data. The emergence score E is a "
+    "description, not a test."
 )
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """What the four tests found for one companion."""
-
-    name: str
-    kind: Kind
-    link: LinkTest
-    resolution: ResolutionTest
-    score: SmoothnessTest
-    companion: SmoothnessTest
-    scale: str
-    z: Float[np.ndarray, "curve x"]
-    p_token: Float[np.ndarray, "curve x"] | None
-    length: float
-    length_interval: Estimate | None
-    length_rmse: float
 
 
 def mirage(
@@ -82,25 +66,28 @@ def mirage(
 ) -> Result:
     """Ask whether a smooth change of a finer quantity explains a sharp score entirely.
 
-    Four tests, each with its own sub-verdict: (1) *link*: the score is one monotone function of the companion on curves that
-    the function has not seen, within the noise of its items plus ``margin``; (2) *resolution*: where the score is zero the
-    companion still improves, and zero of n items is what it predicts; (3) *smoothness*: a break (10-90% within ``sharp`` decades
-    of x) describes the companion better than a smooth law, on its own scale or as a probability; (4) *sweep*: widths and emergence
-    scores of the same outputs under other metrics.
+    Four tests, each with its own sub-verdict: (1) *link*: the score is one monotone function of the companion
+    on curves that the function has not seen, within the noise of its items plus ``margin``; (2) *resolution*:
+    where the score is zero the companion still improves, and zero of n items is what it predicts; (3)
+    *smoothness*: a break (10-90% within ``sharp`` decades of x) describes the companion better than a smooth
+    law, on its own scale or as a probability; (4) *sweep*: widths and emergence scores of the same outputs
+    under other metrics.
 
     Args:
         data: a Run, `xarray.Dataset` or `DataArray` with dims among (``by``, ``seeds``, ``along``).
         var: the score, best in [0, 1].
-        companion: one or more continuous quantities on the same outputs (log-probability, perplexity, Brier score, edit
-            distance ...): names in ``data`` or an array. With several, the one that explains the score best is judged and
-            all are listed.
-        kind: what the companion is; None: read from its name and range ("ppl" or "perplexity", "logprob", "nll" or "loss",
-            values in [0, 1] named "prob"), else "other". Perplexities are turned into their logarithm.
+        companion: one or more continuous quantities on the same outputs (log-probability, perplexity, Brier
+            score, edit distance ...): names in ``data`` or an array. With several, the one that explains the
+            score best is judged and all are listed.
+        kind: what the companion is; None: read from its name and range ("ppl" or "perplexity", "logprob",
+            "nll" or "loss", values in [0, 1] named "prob"), else "other". Perplexities are turned into their
+            logarithm.
         items: test items behind each score; gives the binomial noise and the resolution 1 / items.
         stderr: standard error of the score, if it is known otherwise.
-        target_length: tokens that must all be right (K of y = p**K); None: estimated when the companion gives a probability.
-        tokens: item-level outputs for the sweep: probability (or 0/1) that each target token is right, with the dims of the score
-            and "item" and "token".
+        target_length: tokens that must all be right (K of y = p**K); None: estimated when the companion gives
+            a probability.
+        tokens: item-level outputs for the sweep: probability (or 0/1) that each target token is right, with
+            the dims of the score and "item" and "token".
         chance: score at chance; it is subtracted where zeros and p**K are judged.
         margin: smallest error of the link that matters, in units of the score.
         sharp: decades of x below which a 10-90% rise is a break.
@@ -112,16 +99,18 @@ def mirage(
         rng: seed or generator.
 
     Returns:
-        A `Result` with verdict "mirage" (explained, and no break in the companion), "floor" (only the resolution test
-        speaks), "genuine" (a break in the companion too, or a residual that depends on x) or "undecided" (fewer than 6
-        values of x, no companion, a score that does not change, or one that sits on the label base rates). Tables: "tests",
-        "companions", "sweep", "curves".
+        A `Result` with verdict "mirage" (explained, and no break in the companion), "floor" (only the
+        resolution test speaks), "genuine" (a break in the companion too, or a residual that depends on x) or
+        "undecided" (fewer than 6 values of x, no companion, a score that does not change, or one that sits on
+        the label base rates). Tables: "tests", "companions", "sweep", "curves".
 
     Raises:
         UserError: the arguments do not fit the data or each other.
     """
     if margin <= 0 or sharp <= 0:
         raise UserError(f"mirage: margin and sharp must be above 0, got {margin} and {sharp}")
+    if draws < 99:
+        raise UserError(f"mirage: draws must be at least 99, got {draws}")
     if kind is not None and kind not in _KINDS:
         raise UserError(f"mirage: kind must be one of {', '.join(_KINDS)}, got {kind!r}")
     if items is not None and items < 1:
@@ -134,11 +123,26 @@ def mirage(
     score = curves(data, var, along=along, by=by, seeds=seeds)
     y = score.values.reshape(-1, len(score.time))
     error = _score_error(data, score, items, stderr, by, seeds)
-    reasons, warnings = _obstacles(score, y, error, companion, margin, items)
+    reasons, warnings, rates = _obstacles(score, y, error, companion, margin, items)
     warnings = [*score.notes, *warnings]
     candidates = _companions(data, companion, score, by, seeds) if not reasons else []
     parts = [
-        _judge(y, z, score.time, error, name, kind, items, target_length, chance, margin, sharp, level, draws, source)
+        _judge(
+            y,
+            z,
+            score.time,
+            error,
+            name,
+            kind,
+            items,
+            target_length,
+            chance,
+            margin,
+            sharp,
+            level,
+            draws,
+            source,
+        )
         for name, z in candidates
     ]
     best = min(parts, key=lambda p: p.link.rmse if np.isfinite(p.link.rmse) else np.inf) if parts else None
@@ -146,7 +150,7 @@ def mirage(
         reasons.append("the score and the companion share too few records")
     verdict = _verdict(best, reasons)
     sweep = _sweep(data, tokens, score, y, best, items, min(draws, 200), source)
-    warnings += _cautions(score, best, sweep, len(y))
+    warnings += cautions(score, best, sweep, len(y))
     headline = _headline(best, level, draws, source)
     p = best.link.p_residual if best else float("nan")
     return Result(
@@ -160,14 +164,14 @@ def mirage(
         effect=Effect("R2 of the link", best.link.r2 if best else float("nan")),
         n_seeds=len(y) if score.has_seeds or len(y) > 1 else 1,
         tables={
-            "tests": _tests_table(best, reasons),
-            "companions": _companions_table(parts),
+            "tests": tests_table(best, reasons),
+            "companions": companions_table(parts),
             "sweep": sweep,
-            "curves": _curves_table(score, best),
+            "curves": curves_table(score, best),
         },
-        diagnostics=_diagnostics(score, y, best),
+        diagnostics=diagnostics(score, y, best, rates),
         warnings=tuple(warnings),
-        words=_words(score, best, verdict, reasons, margin),
+        words=describe(score, best, verdict, reasons, margin),
         cannot_see=_CANNOT_SEE,
         params={
             "companion": [p.name for p in parts],
@@ -211,7 +215,10 @@ def _score_error(
     if items is None:
         return np.zeros_like(y)
     if np.nanmin(y, initial=0.0) < 0 or np.nanmax(y, initial=0.0) > 1:
-        raise UserError(f"mirage: items=... needs a score in [0, 1], {score.name!r} leaves that range; give stderr instead")
+        raise UserError(
+            f"mirage: items=... needs a score in [0, 1], {score.name!r} leaves that range; give stderr "
+            f"instead"
+        )
     # half a success is added to either side: a score of 0 of n has noise too (Agresti and Coull 1998)
     share = np.clip(np.nan_to_num(y), 0.5 / items, 1 - 0.5 / items)
     return np.sqrt(share * (1 - share) / items)
@@ -224,7 +231,7 @@ def _obstacles(
     companion: Any,
     margin: float,
     items: int | None,
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[str], BaseRates | None]:
     """Reasons for which no verdict is possible, and warnings."""
     reasons, warnings = [], []
     seen = np.isfinite(y)
@@ -233,10 +240,15 @@ def _obstacles(
         reasons.append(f"only {n_x} distinct values of {score.time_name}, {_FEWEST_X} are needed")
     if companion is None:
         reasons.append("there is no continuous companion")
-    rates = base_rate_plateaus(y, None if items is None else 0.25 / items)
+    rates = base_rate_plateaus(y, None if items is None else 0.25 / items, graded=bool((error > 0).any()))
     if rates is not None:
-        told = f"values equal the label base rates: two constant-answer plateaus, {rates.low:.3f} and {rates.high:.3f}, add up"
-        warnings.append(told + " to one, so a jump between them is a change of the constant answer, not an ability")
+        told = (
+            f"values equal the label base rates: two constant-answer plateaus, {rates.low:.3f} and "
+            f"{rates.high:.3f}, add up"
+        )
+        warnings.append(
+            told + " to one, so a jump between them is a change of the constant answer, not an ability"
+        )
         reasons.append("the score sits on the label base rates")
     if seen.any():
         count = seen.sum(axis=0)
@@ -244,7 +256,7 @@ def _obstacles(
         noise = float(np.sqrt(np.mean(error[seen] ** 2) / max(1.0, float(np.median(count[count > 0])))))
         if np.ptp(mean) <= margin + 3 * noise:
             reasons.append("the score does not change by more than its noise")
-    return reasons, warnings
+    return reasons, warnings, rates
 
 
 def _companions(
@@ -253,7 +265,9 @@ def _companions(
     names = [companion] if isinstance(companion, str | xr.DataArray) else list(companion)
     out = []
     for i, one in enumerate(names):
-        block = beside(data, one, score, f"companion {one}" if isinstance(one, str) else "companion", by, seeds)
+        block = beside(
+            data, one, score, f"companion {one}" if isinstance(one, str) else "companion", by, seeds
+        )
         if block is None:
             continue
         name = one if isinstance(one, str) else str(one.name or f"companion {i + 1}")
@@ -292,16 +306,15 @@ def _judge(
     level: float,
     draws: int,
     rng: np.random.Generator,
-) -> _Parts:
+) -> Parts:
     kind = kind or _kind_of(name, z)
     with np.errstate(divide="ignore", invalid="ignore"):
         if kind == "perplexity":
             z = np.where(z > 0, np.log(z), np.nan)
-        # an underflowing probability must not make the logarithm infinite
         p_token = {
-            "perplexity": np.exp(-z),
-            "nll": np.exp(-z),
-            "log-probability": np.exp(z),
+            "perplexity": np.exp(-np.maximum(z, 0.0)),
+            "nll": np.exp(-np.maximum(z, 0.0)),
+            "log-probability": np.exp(np.minimum(z, 0.0)),
             "probability": z,
         }.get(kind)
     link = link_test(y, z, error, margin=margin, draws=draws, rng=rng)
@@ -332,10 +345,11 @@ def _judge(
     of_z, scale = smoothness_test(z, x, none, sharp=sharp, draws=draws, rng=rng), "its own scale"
     if p_token is not None and kind != "probability" and of_z.verdict != "break":
         of_p = smoothness_test(p_token, x, none, sharp=sharp, draws=draws, rng=rng)
-        # a steep probability without a floor is a smooth ramp on the log scale: the break shows on the other one
+        # a steep probability without a floor is a smooth ramp on the log scale: the break shows on the other
+        # one
         if of_p.verdict == "break":
             of_z, scale = of_p, "the scale of probabilities"
-    return _Parts(name, kind, link, resolution, of_score, of_z, scale, z, p_token, length, interval, rmse)
+    return Parts(name, kind, link, resolution, of_score, of_z, scale, z, p_token, length, interval, rmse)
 
 
 def _nothing(chance: float, items: int | None) -> float:
@@ -347,7 +361,7 @@ def _nothing(chance: float, items: int | None) -> float:
 
 def _rising(y: Float[np.ndarray, "curve x"], z: Float[np.ndarray, "curve x"]) -> bool:
     seen = np.isfinite(y) & np.isfinite(z)
-    return bool(np.corrcoef(y[seen], z[seen])[0, 1] > 0)
+    return bool(seen.any()) and bool(float((y[seen] - y[seen].mean()) @ (z[seen] - z[seen].mean())) > 0)
 
 
 def _length(
@@ -368,13 +382,13 @@ def _length(
         rows,
         lambda r: fit_length(r[:, 0].ravel(), r[:, 1].ravel(), r[:, 2].ravel())[0],
         level=level,
-        draws=min(draws, 100),
+        draws=100,
         rng=rng,
     )
     return length, rmse, interval
 
 
-def _verdict(best: _Parts | None, reasons: list[str]) -> str:
+def _verdict(best: Parts | None, reasons: list[str]) -> str:
     if reasons or best is None:
         return "undecided"
     if best.companion.verdict == "break" or best.link.residual_matters:
@@ -389,7 +403,7 @@ def _sweep(
     tokens: str | xr.DataArray | None,
     score: Curves,
     y: Float[np.ndarray, "curve x"],
-    best: _Parts | None,
+    best: Parts | None,
     items: int | None,
     draws: int,
     rng: np.random.Generator,
@@ -407,130 +421,17 @@ def _sweep(
     return sweep_table(scores, score.time, items=items, draws=draws, rng=rng)
 
 
-def _cautions(score: Curves, best: _Parts | None, sweep: pd.DataFrame, n: int) -> list[str]:
-    out = []
-    if not score.has_seeds and n == 1:
-        out.append("there is one curve: the link is judged on records left out of the same curve, within one run only")
-    if best is None:
-        return out
-    if best.kind == "other":
-        out.append(f"{best.name} is not known to be a probability, so no target length is estimated (pass kind=...)")
-    if best.companion.verdict == "unresolved":
-        out.append("the companion jumps between two records that lie too far apart to tell a break from a smooth rise")
-    if best.score.verdict == "smooth" and best.score.width >= 1.0:
-        out.append(f"the score itself rises over {best.score.width:.2g} decades: there is little abruptness to explain")
-    if best.link.noise == 0.0:
-        out.append("neither items nor stderr are given: the score is taken as free of noise")
-    seen = sweep[np.isfinite(sweep["E"].astype(float))] if len(sweep) else sweep
-    if len(seen):
-        row = seen.iloc[0]
-        out.append(f"E of {row['metric']} is {row['E']:.3g}; smooth laws with its noise reach {row['E_null_95']:.3g} on this grid")
-    return out
-
-
-def _headline(best: _Parts | None, level: float, draws: int, rng: np.random.Generator) -> Estimate:
+def _headline(best: Parts | None, level: float, draws: int, rng: np.random.Generator) -> Estimate:
     nan = float("nan")
     if best is None:
         return Estimate(nan, nan, nan, level, "no test was possible", 0)
     by_curve = best.link.rmse_curve[np.isfinite(best.link.rmse_curve)]
-    over = estimate(by_curve**2, lambda v: float(np.sqrt(np.mean(v))), level=level, draws=max(draws, 200), rng=rng, bounds=(0, 1e300))
+    over = estimate(
+        by_curve**2,
+        lambda v: float(np.sqrt(np.mean(v))),
+        level=level,
+        draws=max(draws, 200),
+        rng=rng,
+        bounds=(0, 1e300),
+    )
     return over
-
-
-def _tests_table(best: _Parts | None, reasons: list[str]) -> pd.DataFrame:
-    if best is None:
-        return pd.DataFrame({"test": ["all"], "verdict": ["not made"], "value": [np.nan], "p": [np.nan], "about": ["; ".join(reasons)]})
-    link, res, s, z = best.link, best.resolution, best.score, best.companion
-    return pd.DataFrame(
-        [
-            ("link", link.verdict, link.rmse, link.p_residual, f"held-out error, {link.scheme}; noise {link.noise:.3g}"),
-            ("resolution", res.verdict, float(res.zeros), res.p_trend, res.why),
-            ("smoothness of the score", s.verdict, s.delta_bic, s.p, f"BIC for a break; W = {s.width:.3g} decades"),
-            ("smoothness of the companion", z.verdict, z.delta_bic, z.p, f"on {best.scale}; W = {z.width:.3g} decades"),
-            ("contrast", "-", s.delta_bic - z.delta_bic, np.nan, "BIC for a break: score minus companion"),
-        ],
-        columns=["test", "verdict", "value", "p", "about"],
-    )
-
-
-def _companions_table(parts: list[_Parts]) -> pd.DataFrame:
-    rows = []
-    for p in parts:
-        k = p.length_interval
-        rows.append(
-            {
-                "companion": p.name,
-                "kind": p.kind,
-                "link": p.link.verdict,
-                "r2": p.link.r2,
-                "rmse": p.link.rmse,
-                "rmse_low": float(np.nanmin(p.link.rmse_curve)) if np.isfinite(p.link.rmse_curve).any() else np.nan,
-                "rmse_high": float(np.nanmax(p.link.rmse_curve)) if np.isfinite(p.link.rmse_curve).any() else np.nan,
-                "largest": p.link.largest,
-                "break": p.companion.verdict,
-                "W_decades": p.companion.width,
-                "K": p.length,
-                "K_low": k.low if k else np.nan,
-                "K_high": k.high if k else np.nan,
-                "K_rmse": p.length_rmse,
-            }
-        )
-    columns = "companion kind link r2 rmse rmse_low rmse_high largest break W_decades K K_low K_high K_rmse".split()
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _curves_table(score: Curves, best: _Parts | None) -> pd.DataFrame:
-    n = len(score.conditions) * len(score.seeds)
-    nan = np.full(n, np.nan)
-    return pd.DataFrame(
-        {
-            "condition": np.repeat(np.array(score.conditions, dtype=object), len(score.seeds)),
-            "seed": list(score.seeds) * len(score.conditions),
-            "rmse": best.link.rmse_curve if best else nan,
-            "W_score": best.score.widths if best else nan,
-            "W_companion": best.companion.widths if best else nan,
-            "delta_bic_score": best.score.per_curve if best else nan,
-            "delta_bic_companion": best.companion.per_curve if best else nan,
-        }
-    )
-
-
-def _diagnostics(score: Curves, y: Float[np.ndarray, "curve x"], best: _Parts | None) -> xr.Dataset:
-    dims = ("curve", "x")
-    label = [f"{c}, {s}" if len(score.conditions) > 1 else str(s) for c in score.conditions for s in score.seeds]
-    block = {"score": (dims, y)}
-    if best is not None:
-        block |= {"companion": (dims, best.z), "predicted": (dims, best.link.predicted)}
-    attrs = {"score_name": score.name, "companion_name": best.name if best else "", "x_name": score.time_name}
-    attrs |= {"x_unit": score.time_unit, "companion_kind": best.kind if best else ""}
-    return xr.Dataset(block, coords={"curve": label, "x": score.time}, attrs=attrs)
-
-
-def _words(score: Curves, best: _Parts | None, verdict: str, reasons: list[str], margin: float) -> str:
-    if best is None:
-        return f"No verdict on {score.name}: {'; '.join(reasons)}. Verdict: undecided."
-    link, z = best.link, best.companion
-    says = {
-        "mirage": "the jump is in the metric",
-        "genuine": "the jump is in the system",
-        "floor": "the test has too few items to see what is there already",
-        "undecided": "; ".join(reasons) or "the tests do not agree on an answer",
-    }[verdict]
-    out = [
-        f"One monotone function of {best.name} gives {score.name} with a held-out error of {link.rmse:.3g} ({link.scheme}; allowed are "
-        f"{link.allowed:.2g}, from the noise and the margin {margin:g}; R2 of the fit {link.r2:.5f}): {link.verdict}."
-    ]
-    if link.p_residual <= 0.05:
-        out.append(f"What remains depends on {score.time_name} (p = {link.p_residual:.3g}), by at most {link.drift:.2g}.")
-    out.append(
-        f"The 10-90% change takes {best.score.width:.2g} decades in the score and {z.width:.2g} in {best.name}; on {best.scale} a "
-        f"break is {'preferred' if z.verdict == 'break' else 'not preferred'} for {best.name} (BIC difference {z.delta_bic:.3g})."
-    )
-    if best.resolution.verdict == "floor":
-        out.append(f"Floor: {best.resolution.why}.")
-    if np.isfinite(best.length):
-        out.append(f"Read as p**K, K = {best.length:.3g}.")
-    out.append(f"Verdict: {verdict} ({says}).")
-    return " ".join(out)
-
-

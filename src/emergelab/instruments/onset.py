@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,18 +17,26 @@ from emergelab.instruments._curves import Curves, beside, curves
 from emergelab.instruments._logistic import LogisticFit, fit_logistic
 from emergelab.instruments._onset_rules import Crossing, Rule, Threshold, cross, make_rule, swept
 from emergelab.instruments._onset_tables import contrast_table, order_table, outliers, summary_table, surprise
-from emergelab.instruments.result import Effect, Null, Result, provenance
-from emergelab.statistics import Estimate, kaplan_meier, proportion
+from emergelab.instruments._onset_words import cautions, describe, diagnostics, verdict_of
+from emergelab.instruments.result import Result, provenance
+from emergelab.statistics import kaplan_meier
 
 __all__ = ["onset"]
 
 _CANNOT_SEE = (
-    "what happens between two records (an onset is an interval, not a moment); an ability that the observable does not "
-    "score; why it emerged. A threshold makes an onset of any slow drift, so read the width W beside it; and whether the "
+    "what happens between two records (an onset is an interval, not a moment); an ability that the "
+    "observable does not "
+    "score; why it emerged. A threshold makes an onset of any slow drift, so read the width W beside it; "
+    "and whether the "
     "jump is only in the score is the question of `mirage`."
 )
 
-Companion = str | xr.DataArray | Sequence[str] | Mapping[str, Threshold]
+_DATA_DRIVEN = (
+    " The data-driven threshold needs eight records a seed and is conservative: on white, AR(1) and "
+    "trending noise it raises 0.1% to 2% false alarms where 5% are nominal."
+)
+
+Companion: TypeAlias = str | xr.DataArray | Sequence[str] | Mapping[str, Threshold]
 
 
 def onset(
@@ -55,46 +63,52 @@ def onset(
 ) -> Result:
     """Find the onset of an observable in every seed, and say what the seeds show together.
 
-    The onset is the first of ``k`` consecutive raw records beyond the threshold (nothing is smoothed: smoothing moves
-    onsets later and makes them look gradual). It is known only to lie between two records. A seed that never emerges is
-    censored at its last record, not dropped.
+    The onset is the first of ``k`` consecutive raw records beyond the threshold (nothing is smoothed:
+    smoothing moves onsets later and makes them look gradual). It is known only to lie between two records. A
+    seed that never emerges is censored at its last record, not dropped.
 
     Args:
-        data: a Run, an `xarray.Dataset` or a `DataArray`, with dims among (``by``, ``seeds``, ``along``). A Boolean
-            variable "ended" or "censored" marks records after a seed's end; trailing NaN do the same.
+        data: a Run, an `xarray.Dataset` or a `DataArray`, with dims among (``by``, ``seeds``, ``along``). A
+            Boolean variable "ended" or "censored" marks records after a seed's end; trailing NaN do the same.
         var: name of the observable; may be left out if there is only one.
-        threshold: a number; ("fraction", f) of the way from chance to the ceiling; ("z", z) standard errors above chance;
-            or None: 3 standard errors if ``stderr`` or ``items`` is given, else the rise is first tested against trend +
-            AR(1) noise in each seed, and its onset is a tenth of the fitted height (more where noise reaches higher).
+        threshold: a number; ("fraction", f) of the way from chance to the ceiling; ("z", z) standard errors
+            above chance;
+            or None: 3 standard errors if ``stderr`` or ``items`` is given, else the rise is first tested
+            against trend + AR(1) noise in each seed, and its onset is a tenth of the fitted height (more
+            where noise reaches higher).
         k: consecutive records needed, 1 or more.
         direction: "up", or "down" for an observable that falls when the thing emerges.
         along: dim of time; it must have a coordinate. Grids may be irregular.
         by: dim of conditions, or None. It may be missing.
         seeds: dim of seeds. If it is missing, everything is "within-run only".
-        companion: another observable (name, names, {name: threshold} or array) whose onset is ordered against this one,
-            seed by seed; where no threshold is given, half of its own way is taken.
+        companion: another observable (name, names, {name: threshold} or array) whose onset is ordered against
+            this one, seed by seed; where no threshold is given, half of its own way is taken.
         chance: level at chance; default: the first records.
-        ceiling: level of full emergence, for ("fraction", f) and the sweep; default: the attribute "high" of the
-            observable is **not** used; the highest median final level over the conditions is.
+        ceiling: level of full emergence, for ("fraction", f) and the sweep; default: the attribute "high" of
+            the observable is **not** used; the highest median final level over the conditions is.
         items: number of test items behind each score in [0, 1]; gives the binomial standard error.
         stderr: standard error of each record: a number, a variable's name or an array.
         fraction: the claim tested for one condition is "it emerges in more than this share of seeds".
-        margin: smallest difference of mean onset that matters, in units of time, for a verdict "no difference".
-        paired: seeds of equal label share their randomness across conditions; contrasts are then made within seeds.
+        margin: smallest difference of mean onset that matters, in units of time, for a verdict "no
+            difference".
+        paired: seeds of equal label share their randomness across conditions; contrasts are then made within
+            seeds.
         level: confidence level.
         draws: surrogates, random relabellings and bootstrap draws.
         rng: seed or generator.
 
     Returns:
-        A `Result`. One condition: "emerges", "does not emerge" or "inconclusive"; two: "earlier" or "later" (the first
-        against the second), "no difference" or "inconclusive"; more: "differ" or "inconclusive". Tables: "seeds",
-        "conditions", "contrasts", "order", "sensitivity".
+        A `Result`. One condition: "emerges", "does not emerge" or "inconclusive"; two: "earlier" or "later"
+        (the first against the second), "no difference" or "inconclusive"; more: "differ" or "inconclusive".
+        Tables: "seeds", "conditions", "contrasts", "order", "sensitivity".
 
     Raises:
         UserError: the arguments do not fit the data or each other.
     """
     if k < 1:
         raise UserError(f"onset: k must be at least 1, got {k}")
+    if draws < 99:
+        raise UserError(f"onset: draws must be at least 99, got {draws}")
     if direction not in ("up", "down"):
         raise UserError(f'onset: direction must be "up" or "down", got {direction!r}')
     if not 0 < fraction < 1:
@@ -108,10 +122,20 @@ def onset(
     base = beside(data, chance, data_in, "chance", by, seeds)
     rule, fit, crossing = _find(data_in, sign, threshold, k, base, ceiling, error, draws, source)
     warnings = list(data_in.notes)
-    rates = base_rate_plateaus(data_in.values.reshape(-1, len(data_in.time)), None if items is None else 0.25 / items)
+    rates = base_rate_plateaus(
+        data_in.values.reshape(-1, len(data_in.time)),
+        None if items is None else 0.25 / items,
+        graded=items is not None or stderr is not None,
+    )
     if rates is not None:
-        told = f"records of {int(rates.flat.sum())} seeds sit on two plateaus that add up to one ({rates.low:.3f} and "
-        told += f"{rates.high:.3f}): values equal the label base rates, so a jump is a change of the constant answer"
+        told = (
+            f"records of {int(rates.flat.sum())} seeds sit on two plateaus that add up to one "
+            f"({rates.low:.3f} and "
+        )
+        told += (
+            f"{rates.high:.3f}): values equal the label base rates, so a jump is a change of the "
+            f"constant answer"
+        )
         if threshold is None:
             told += "; these seeds get no onset"
             rule = replace(rule, allowed=rule.allowed & ~rates.flat.reshape(rule.allowed.shape))
@@ -124,15 +148,41 @@ def onset(
     table = _seed_table(data_in, sign, rule, fit, crossing, late, k)
     summary = summary_table(data_in, crossing, fit, sign, fraction, level)
     panel, scenes = _sensitivity(data_in, sign, rule, k)
-    contrasts = contrast_table(data_in, crossing, scenes, paired=paired, margin=margin, level=level, draws=draws, rng=source)
+    contrasts = contrast_table(
+        data_in, crossing, scenes, paired=paired, margin=margin, level=level, draws=draws, rng=source
+    )
     pairs = _companions(data, data_in, companion, sign, k, along, by, seeds, draws, source)
     order = order_table(data_in, crossing, pairs, level=level, draws=draws, rng=source)
-    warnings += _cautions(data_in, rule, crossing, late, table, summary, contrasts)
-    verdict, headline, estimate, p, null, effect = _verdict(data_in, crossing, summary, contrasts, fraction, level)
-    tables = {"seeds": table, "conditions": summary, "contrasts": contrasts, "order": order, "sensitivity": panel}
-    shown = {"threshold": threshold, "rule": rule.words, "k": k, "direction": direction, "along": along, "by": by}
-    shown |= {"seeds": seeds, "companion": list(pairs), "chance": _told(chance), "ceiling": ceiling, "items": items}
-    shown |= {"stderr": _told(stderr), "fraction": fraction, "margin": margin, "paired": paired, "level": level}
+    warnings += cautions(data_in, rule, crossing, late, table, summary, contrasts)
+    verdict, headline, estimate, p, null, effect = verdict_of(
+        data_in, crossing, summary, contrasts, fraction, level
+    )
+    tables = {
+        "seeds": table,
+        "conditions": summary,
+        "contrasts": contrasts,
+        "order": order,
+        "sensitivity": panel,
+    }
+    params: dict[str, Any] = {
+        "threshold": threshold,
+        "rule": rule.words,
+        "k": k,
+        "direction": direction,
+        "along": along,
+        "by": by,
+        "seeds": seeds,
+        "companion": list(pairs),
+        "chance": _told(chance),
+        "ceiling": ceiling,
+        "items": items,
+        "stderr": _told(stderr),
+        "fraction": fraction,
+        "margin": margin,
+        "paired": paired,
+        "level": level,
+        "draws": draws,
+    }
     return Result(
         instrument="onset",
         question=f"When does {data_in.name} emerge?",
@@ -144,11 +194,11 @@ def onset(
         effect=effect,
         n_seeds=len(data_in.seeds) if data_in.has_seeds else 1,
         tables=tables,
-        diagnostics=_diagnostics(data_in, sign, rule, crossing, fit),
+        diagnostics=diagnostics(data_in, sign, rule, crossing, fit),
         warnings=tuple(warnings),
-        words=_words(data_in, rule, k, summary, contrasts, order, verdict, direction),
-        cannot_see=_CANNOT_SEE,
-        params=shown | {"draws": draws},
+        words=describe(data_in, rule, k, summary, contrasts, order, verdict, direction),
+        cannot_see=_CANNOT_SEE + (_DATA_DRIVEN if rule.kind == "rise" else ""),
+        params=params,
         provenance=provenance(data_in.digest, rng),
         _draw=_draw,
     )
@@ -165,7 +215,12 @@ def _told(value: Any) -> Any:
 
 
 def _error(
-    data: Any, like: Curves, items: int | None, stderr: float | str | xr.DataArray | None, by: str | None, seeds: str
+    data: Any,
+    like: Curves,
+    items: int | None,
+    stderr: float | str | xr.DataArray | None,
+    by: str | None,
+    seeds: str,
 ) -> Float[np.ndarray, "condition seed time"] | None:
     if items is not None and stderr is not None:
         raise UserError("onset: give stderr or items, not both")
@@ -175,7 +230,9 @@ def _error(
         raise UserError(f"onset: items must be at least 1, got {items}")
     y = like.values
     if np.nanmin(y, initial=0.0) < 0 or np.nanmax(y, initial=0.0) > 1:
-        raise UserError(f"onset: items=... needs scores in [0, 1], {like.name!r} leaves that range; give stderr instead")
+        raise UserError(
+            f"onset: items=... needs scores in [0, 1], {like.name!r} leaves that range; give stderr instead"
+        )
     return np.sqrt(y * (1 - y) / items)
 
 
@@ -238,8 +295,11 @@ def _companions(
     for source, name, theta in wanted:
         other = curves(source, name, along=along, by=by, seeds=seeds)
         if other.conditions != like.conditions or other.seeds != like.seeds:
-            raise UserError(f"onset: companion {other.name!r} has other conditions or seeds than {like.name!r}")
-        # a companion may fall while the observable rises (a loss): its own direction is that of its largest change
+            raise UserError(
+                f"onset: companion {other.name!r} has other conditions or seeds than {like.name!r}"
+            )
+        # a companion may fall while the observable rises (a loss): its own direction is that of its largest
+        # change
         turn = _own_direction(other.values) if theta == ("fraction", 0.5) else sign
         found[other.name] = _find(other, turn, theta, k, None, None, None, draws, rng)[2]
     return found
@@ -253,7 +313,13 @@ def _own_direction(values: Float[np.ndarray, "condition seed time"]) -> float:
 
 
 def _seed_table(
-    data: Curves, sign: float, rule: Rule, fit: LogisticFit, crossing: Crossing, late: Bool[np.ndarray, "c s"], k: int
+    data: Curves,
+    sign: float,
+    rule: Rule,
+    fit: LogisticFit,
+    crossing: Crossing,
+    late: Bool[np.ndarray, "c s"],
+    k: int,
 ) -> pd.DataFrame:
     shape = data.values.shape[:2]
     emerged = crossing.emerged
@@ -314,142 +380,3 @@ def _sensitivity(
                 curve = kaplan_meier(c.duration[i][seen], c.emerged[i][seen])
                 rows.append((name, run, condition, int(c.emerged[i].sum()), int(seen.sum()), curve.median))
     return pd.DataFrame(rows, columns=["theta", "k", "condition", "emerged", "seeds", "median_onset"]), scenes
-
-
-def _cautions(
-    data: Curves,
-    rule: Rule,
-    crossing: Crossing,
-    late: Bool[np.ndarray, "c s"],
-    table: pd.DataFrame,
-    summary: pd.DataFrame,
-    contrasts: pd.DataFrame,
-) -> list[str]:
-    out = []
-    for i, condition in enumerate(data.conditions):
-        where = f"in {condition}" if len(data.conditions) > 1 else ""
-        odd = [f"seed {data.seeds[j]} (at {crossing.onset[i, j]:g})" for j in np.flatnonzero(late[i])]
-        if odd:
-            out.append(f"{' and '.join(odd)} {where} lies far from the other onsets; do not average it away".replace("  ", " "))
-        n, emerged = int(np.isfinite(crossing.last[i]).sum()), int(crossing.emerged[i].sum())
-        never = [str(data.seeds[j]) for j in np.flatnonzero(~crossing.emerged[i] & np.isfinite(crossing.last[i]))]
-        if 0 < emerged < n and len(never) <= 8:
-            out.append(f"seed{'s' * (len(never) > 1)} {', '.join(never)} {where} never emerged (censored)".replace("  ", " "))
-        if n < len(data.seeds):
-            out.append(f"{len(data.seeds) - n} seeds {where} have no record at all and are left out".replace("  ", " "))
-    at_start = int(np.isneginf(crossing.left).sum())
-    if at_start:
-        out.append(f"{at_start} seeds are beyond the threshold at their first record: their onset is earlier than the data")
-    unresolved = int((table["emerged"] & ~table["resolved"]).sum())
-    if unresolved:
-        out.append(f"in {unresolved} seeds the whole rise falls between two records: W and A are upper bounds there")
-    for _, row in summary.iterrows():
-        if row["mean_curve_W"] > 1.5 * row["W_decades"]:
-            out.append(
-                f"the mean curve of {row['condition']} rises over {row['mean_curve_W']:.2g} decades, a typical seed over "
-                f"{row['W_decades']:.2g}: the mean looks gradual because the seeds jump at different times"
-            )
-    reachable = contrasts["smallest_p"].min() * len(contrasts) if len(contrasts) > 1 else 0.0
-    if reachable > 1 - 0.95:
-        out.append(
-            f"with so few seeds no p can be below {contrasts['smallest_p'].min():.2g}, and after Holm over {len(contrasts)} "
-            "contrasts none can be significant: select the two conditions of the question, or grow more seeds"
-        )
-    for _, row in contrasts.iterrows():
-        if row["order_flips"]:
-            out.append(f"the order of {row['a']} and {row['b']} changes with the threshold: no verdict on it")
-    if rule.kind == "z":
-        out.append("standard errors cover the test items only, not the noise of training from record to record")
-    return out
-
-
-def _verdict(
-    data: Curves, crossing: Crossing, summary: pd.DataFrame, contrasts: pd.DataFrame, fraction: float, level: float
-) -> tuple[str, str, Estimate, float, Null, Effect]:
-    if len(data.conditions) == 1:
-        seen = np.isfinite(crossing.last[0])
-        share = proportion(int(crossing.emerged[0].sum()), int(seen.sum()), level=level)
-        verdict = "inconclusive"
-        if share.low > fraction:
-            verdict = "emerges"
-        elif share.high < fraction:
-            verdict = "does not emerge"
-        p = share.p_greater(fraction) if share.value >= fraction else share.p_less(fraction)
-        effect = Effect("fraction of seeds that emerge", share.value)
-        null = Null(f"binomial, share of seeds = {fraction:g}", 0)
-        return verdict, "median onset", summary.attrs["medians"][0], p, null, effect
-    best = contrasts["p_holm"].min()
-    draws = int(contrasts["draws"].max())
-    null = Null("relabelling of seeds, log-rank", draws)
-    if len(contrasts) == 1:
-        row = contrasts.iloc[0]
-        headline = f"restricted mean onset, {row['a']} minus {row['b']}"
-        effect = Effect("hazard ratio", float(row["hazard_ratio"]))
-        return str(row["verdict"]), headline, contrasts.attrs["differences"][0], float(row["p"]), null, effect
-    decided = contrasts["verdict"].isin(["earlier", "later"]).any()
-    first = int(np.nanargmin(contrasts["p_holm"])) if np.isfinite(best) else 0
-    row = contrasts.iloc[first]
-    headline = f"restricted mean onset, {row['a']} minus {row['b']} (the clearest of {len(contrasts)} contrasts)"
-    effect = Effect("hazard ratio", float(row["hazard_ratio"]))
-    return "differ" if decided else "inconclusive", headline, contrasts.attrs["differences"][first], float(best), null, effect
-
-
-def _diagnostics(data: Curves, sign: float, rule: Rule, crossing: Crossing, fit: LogisticFit) -> xr.Dataset:
-    dims, shape = ("condition", "seed"), data.values.shape[:2]
-    coords = {"condition": list(data.conditions), "seed": list(data.seeds), "time": data.time}
-    return xr.Dataset(
-        {
-            "value": ((*dims, "time"), data.values),
-            "theta": ((*dims, "time"), sign * np.array(rule.theta)),
-            "onset": (dims, crossing.onset),
-            "after": (dims, crossing.left),
-            "last": (dims, crossing.last),
-            "emerged": (dims, crossing.emerged),
-            "fit_low": (dims, sign * fit.low.reshape(shape)),
-            "fit_high": (dims, sign * fit.high.reshape(shape)),
-            "fit_centre": (dims, fit.centre.reshape(shape)),
-            "fit_width": (dims, fit.width.reshape(shape)),
-        },
-        coords=coords,
-        attrs={"observable": data.name, "unit": data.unit, "time_name": data.time_name, "time_unit": data.time_unit},
-    )
-
-
-def _words(
-    data: Curves,
-    rule: Rule,
-    k: int,
-    summary: pd.DataFrame,
-    contrasts: pd.DataFrame,
-    order: pd.DataFrame,
-    verdict: str,
-    direction: str,
-) -> str:
-    unit = f" {data.time_unit}" if data.time_unit else ""
-    out = [f"An onset is the first of {k} records in a row {rule.words} ({direction})."]
-    for _, row in summary.iterrows():
-        share = f"{row['emerged']} of {row['seeds']} seeds [{row['fraction_low']:.2f}, {row['fraction_high']:.2f}]"
-        text = f"{data.name} emerges in {share}" + (f" of {row['condition']}" if len(summary) > 1 else "")
-        if np.isfinite(row["median_onset"]):
-            end = f"{row['median_high']:g}" if np.isfinite(row["median_high"]) else "beyond the record"
-            text += f", median onset {row['median_onset']:g}{unit}"
-            if np.isfinite(row["median_low"]):
-                text += f" ({row['median_low']:g} to {end}, level {row['median_level']:.3g})"
-        if np.isfinite(row["W_decades"]):
-            text += f", 10-90% rise over {row['W_decades']:.2g} decades"
-        out.append(text + ".")
-    for _, row in contrasts.iterrows():
-        if len(contrasts) <= 3 or row["verdict"] in ("earlier", "later"):
-            out.append(
-                f"{row['a']} against {row['b']}: {row['verdict']} (log-rank p = {row['p']:.3g} by relabelling seeds, the "
-                f"smallest reachable is {row['smallest_p']:.2g}; Holm {row['p_holm']:.3g})."
-            )
-    for _, row in order.iterrows():
-        out.append(
-            f"{row['companion']} comes first in {row['companion_first']} of {row['decided']} seeds of {row['condition']} in "
-            f"which the order is known (sign test p = {row['p']:.3g})."
-        )
-    out.append(f"Verdict: {verdict}.")
-    return " ".join(out)
-
-

@@ -183,4 +183,8 @@ def provenance(digest: str, rng: Any) -> dict[str, Any]:
         version = metadata.version("emergelab")
     except metadata.PackageNotFoundError:
         version = "not installed"
-    return {"data_sha256": digest, "version": version, "rng": rng if isinstance(rng, int) else "a given generator"}
+    return {
+        "data_sha256": digest,
+        "version": version,
+        "rng": rng if isinstance(rng, int) else "a given generator",
+    }

@@ -1,13 +1,14 @@
-"""Two layers of attention and a small perceptron, read at the last token: the network of in-context classification.
+"""Two layers of attention and a small perceptron, read at the last token: the network of in-context
+classification.
 
 Every layer adds a single causal head to the residual stream, x <- x + softmax(x Wq (x Wk)^T) x Wv, without
-normalisation and without scaling; three ReLU layers and a linear readout then act on the last token. Positions are
-one-hot and stand before the content in the input vector.
+normalisation and without scaling; three ReLU layers and a linear readout then act on the last token.
+Positions are one-hot and stand before the content in the input vector.
 
-Only the last token is read, so most of the textbook forward pass is never needed. `lean` uses that: keys and values of
-both layers are folded into queries and mixtures (x Wq Wk^T x^T, and (A x) Wv for the last token only), and the product
-with one-hot positions is a lookup. It computes the same function as `full`, which announces every site, in about a
-third of the time.
+Only the last token is read, so most of the textbook forward pass is never needed. `lean` uses that: keys and
+values of both layers are folded into queries and mixtures (x Wq Wk^T x^T, and (A x) Wv for the last token
+only), and the product with one-hot positions is a lookup. It computes the same function as `full`, which
+announces every site, in about a third of the time.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def _normal(key: PRNGKeyArray, shape: tuple[int, ...], variance: float) -> Float
 class Tokens(eqx.Module):
     """Input tokens [one-hot position, content], kept apart as long as possible.
 
-    `start` shifts a sequence's window of positions; without it token t has position t, of as many as there are tokens.
+    `start` shifts a sequence's window of positions; without it token t has position t, of as many as there
+    are tokens.
     """
 
     content: Float[Array, "batch token dim"]
@@ -50,8 +52,10 @@ class Tokens(eqx.Module):
         if self.start is not None:
             return self.dense()[:, -1]
         place = jax.nn.one_hot(self.content.shape[1] - 1, self.positions)
-        batch, _, dim = self.content.shape
-        return jnp.concatenate([jnp.broadcast_to(place, (batch, self.positions)), self.content[:, -1]], axis=-1)
+        batch = self.content.shape[0]
+        return jnp.concatenate(
+            [jnp.broadcast_to(place, (batch, self.positions)), self.content[:, -1]], axis=-1
+        )
 
     def project(self, matrix: Float[Array, "width out"]) -> Float[Array, "batch token out"]:
         """x W for every token."""
@@ -66,7 +70,9 @@ class Tokens(eqx.Module):
         """Inner products of the rows with every token."""
         if self.start is not None:
             return jnp.einsum("bid,bjd->bij", rows, self.dense())
-        return rows[..., : self.positions] + jnp.einsum("bid,bjd->bij", rows[..., self.positions :], self.content)
+        return rows[..., : self.positions] + jnp.einsum(
+            "bid,bjd->bij", rows[..., self.positions :], self.content
+        )
 
     def mix(self, pattern: Float[Array, "batch query token"]) -> Float[Array, "batch query width"]:
         """Sums of tokens, weighted by an attention pattern."""
@@ -114,7 +120,9 @@ class Readout(eqx.Module):
         """He initialisation; biases N(0, 1/width)."""
         *ks, of_biases, of_out = jax.random.split(key, 5)
         layers = tuple(_normal(k, (width, width), 2 / width) for k in ks)
-        return cls(layers, _normal(of_biases, (len(ks),), 1 / width), _normal(of_out, (width, labels), 1 / width))
+        return cls(
+            layers, _normal(of_biases, (len(ks),), 1 / width), _normal(of_out, (width, labels), 1 / width)
+        )
 
     def __call__(self, h: Float[Array, "batch width"]) -> Float[Array, "batch label"]:
         h = site("final", h)
@@ -136,7 +144,7 @@ class AttentionOnly(eqx.Module):
         return cls((Head.make(first, width), Head.make(second, width)), Readout.make(third, width, labels))
 
     def full(self, tokens: Tokens) -> Float[Array, "batch label"]:
-        """Logits, computed as a textbook would: every site at every token (`embed`, `L.i.q|k|v|scores|...`)."""
+        """Logits as a textbook computes them: every site at every token (`embed`, `L.i.q|k|v|scores|...`)."""
         x = site("embed", tokens.dense())
         for i, head in enumerate(self.heads):
             with scope("L", i):
@@ -146,8 +154,8 @@ class AttentionOnly(eqx.Module):
     def lean(self, tokens: Tokens) -> Float[Array, "batch label"]:
         """The same logits from what the last token needs.
 
-        Sites: `L.0.scores`, `L.0.pattern` at all tokens; `L.1.q`, `scores`, `pattern`, `skip` and `out` have one row,
-        the last token's; then `final`, `mlp.i`, `logits`.
+        Sites: `L.0.scores`, `L.0.pattern` at all tokens; `L.1.q`, `scores`, `pattern`, `skip` and `out`
+        have one row, the last token's; then `final`, `mlp.i`, `logits`.
         """
         first, second = self.heads
         with scope("L", 0):
@@ -183,7 +191,10 @@ class Gated(eqx.Module):
         a, b, c = jax.random.split(key, 3)
         shape = (width, 3 * width)
         return cls(
-            _normal(a, shape, 1 / width), _normal(b, shape, 1 / width), jnp.zeros(3 * width), Readout.make(c, width, labels)
+            _normal(a, shape, 1 / width),
+            _normal(b, shape, 1 / width),
+            jnp.zeros(3 * width),
+            Readout.make(c, width, labels),
         )
 
     def __call__(self, tokens: Tokens) -> Float[Array, "batch label"]:

@@ -1,14 +1,15 @@
 """Sequences of items and labels, the task of the in-context learning studies.
 
-A sequence is x1 l1 x2 l2 ... xN lN x: N items, each followed by its class's label, then an item to be labelled. Items
-are noisy copies of class means; class k carries label k mod L, so several classes may share a label. A sequence is
-*bursty* if the class of the last item stands in the context (its label can be copied), and *novel* if its classes were
-made up for this sequence alone (its label can only be copied).
+A sequence is x1 l1 x2 l2 ... xN lN x: N items, each followed by its class's label, then an item to be
+labelled. Items are noisy copies of class means; class k carries label k mod L, so several classes may share
+a label. A sequence is *bursty* if the class of the last item stands in the context (its label can be
+copied), and *novel* if its classes were made up for this sequence alone (its label can only be copied).
 
-Classes are drawn by inverse distribution function, O(log K) a draw: Gumbel noise over K logits costs more than the
-gradient step it feeds. The number of classes in use, their prior, the noise and the mixture are traced, so all
-conditions of a study share one program. Follows Reddy, "The mechanistic basis of data dependence and abrupt learning in
-an in-context classification task" (2023, https://arxiv.org/abs/2312.03002).
+Classes are drawn by inverse distribution function, O(log K) a draw: Gumbel noise over K logits costs more
+than the gradient step it feeds. The number of classes in use, their prior, the noise and the mixture are
+traced, so all conditions of a study share one program. Follows Reddy, "The mechanistic basis of data
+dependence and abrupt learning in an in-context classification task" (2023,
+https://arxiv.org/abs/2312.03002).
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Table(NamedTuple):
 class Prior(NamedTuple):
     """How often each class occurs, as a distribution function over classes sorted by label.
 
-    Sorted so, the classes of one label are neighbours, and a draw among the classes of one label needs no second table.
+    Sorted so, the classes of one label are neighbours, and a draw among the classes of one label needs no
+    second table.
     """
 
     cdf: Float[Array, "classes"]
@@ -87,8 +89,8 @@ def _classes_at(mass: Float[Array, "*shape"], p: Prior) -> Int[Array, "*shape"]:
     return _sorted_class(place, p.cdf.shape[0], p.end.shape[0])
 
 
-def _below(end: Float[Array, "*shape"], value: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """`value`, kept below `end`: rounding may lift a draw to the end of its range, where the next one begins."""
+def _below(end: Float[Array, "..."], value: Float[Array, "..."]) -> Float[Array, "..."]:
+    """`value`, kept below `end`: rounding may lift a draw to where the next range begins."""
     return jnp.minimum(value, jnp.nextafter(end, 0.0))
 
 
@@ -120,13 +122,17 @@ def _distinct(key: PRNGKeyArray, p: Prior, batch: int, n: int) -> Int[Array, "ba
 
 
 def _shuffled(key: PRNGKeyArray, batch: int, items: int, burst: int) -> Int[Array, "batch item"]:
-    """Which of the items // burst classes stands where, each `burst` times. Ranks of uniforms need no sorting."""
+    """Which of the items // burst classes stands where, each `burst` times. Ranks need no sorting."""
     u = jax.random.uniform(key, (batch, items))
     return jnp.sum(u[:, :, None] > u[:, None, :], axis=2) // burst
 
 
 def _pack(
-    key: PRNGKeyArray, t: Table, means: Float[Array, "batch item dim"], labels: Int[Array, "batch item"], noise: Any
+    key: PRNGKeyArray,
+    t: Table,
+    means: Float[Array, "batch item dim"],
+    labels: Int[Array, "batch item"],
+    noise: Any,
 ) -> Float[Array, "batch token dim"]:
     """Interleave noisy items and labels; the last label is left out, for it is asked for."""
     items = (means + noise * _vectors(key, means.shape)) * jax.lax.rsqrt(1.0 + jnp.square(noise))
@@ -148,7 +154,7 @@ def bursty(
     swap: int = 0,
     distinct: bool = False,
 ) -> Sequences:
-    """Sequences of which a share is bursty; in the others context and last item are independent draws from the prior.
+    """Sequences of which a share is bursty; in the others all items are independent draws from the prior.
 
     Args:
         t, p: vectors and prior of the classes.
@@ -156,7 +162,8 @@ def bursty(
         items: items in the context, N; a multiple of `burst`.
         burst: how often each class of a bursty context occurs, B.
         p_bursty: share of bursty sequences, traced.
-        p_novel: share of the bursty sequences whose classes are fresh random vectors with random labels, traced.
+        p_novel: share of the bursty sequences whose classes are fresh random vectors with random labels,
+            traced.
         noise: standard deviation of an item around its class mean, relative to the classes' own, traced.
         swap: added to the label of every class (mod L): 1 makes what was learnt in weights wrong.
         distinct: the classes of a bursty context have different labels.
@@ -189,8 +196,8 @@ def unsupported(
 ) -> Sequences:
     """Sequences whose context gives no help: no item of the last item's class, nor any of its label.
 
-    The last item is drawn from the prior, and so is the context, given that it avoids that label. Only what the
-    network holds in its weights can answer.
+    The last item is drawn from the prior, and so is the context, given that it avoids that label. Only what
+    the network holds in its weights can answer.
     """
     ks = jax.random.split(key, 3)
     labels = t.labels.shape[0]

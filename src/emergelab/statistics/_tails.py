@@ -56,10 +56,15 @@ class Bca:
         return float(np.quantile(self.draws, special.ndtr(target)))
 
     def _level(self, share: float) -> float:
-        floor = 1.0 / (len(self.draws) + 1)
-        w = special.ndtri(min(max(share, floor), 1.0 - floor)) - self.bias
+        w = float(special.ndtri(share)) - self.bias
         curve = 1.0 + self.acceleration * w
-        z = np.sign(w) * np.inf if curve <= 0 else w / curve - self.bias
+        if np.isinf(
+            w
+        ):  # beyond every draw: the limit of the map, which is finite on the side the acceleration bends to
+            bent = self.acceleration * w < 0 or self.acceleration == 0
+            z = w if bent else 1.0 / self.acceleration - self.bias
+        else:
+            z = np.sign(w) * np.inf if curve <= 0 else w / curve - self.bias
         return float(special.stdtr(self.df, z / self.expand))
 
     def greater(self, m: float) -> float:

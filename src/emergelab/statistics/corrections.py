@@ -4,14 +4,14 @@ within one call."""
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from emergelab.errors import UserError
 
 __all__ = ["benjamini_hochberg", "holm", "max_t"]
 
 
-def holm(p: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
+def holm(p: Real[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
     """Holm's step-down adjusted p-values: reject those at or below alpha and the family-wise error is at most
     alpha.
 
@@ -20,7 +20,7 @@ def holm(p: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
     return _adjust(p, "holm")
 
 
-def benjamini_hochberg(p: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
+def benjamini_hochberg(p: Real[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
     """Benjamini-Hochberg adjusted p-values: reject those at or below q and the expected share of false ones
     is at most q.
 
@@ -30,7 +30,7 @@ def benjamini_hochberg(p: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
     return _adjust(p, "bh")
 
 
-def _adjust(p: Float[np.ndarray, "m"], how: str) -> Float[np.ndarray, "m"]:
+def _adjust(p: Real[np.ndarray, "m"], how: str) -> Float[np.ndarray, "m"]:
     given = np.asarray(p, dtype=float)
     if given.ndim != 1:
         raise UserError(f"a correction takes a list of p-values, got an array of shape {given.shape}")
@@ -54,7 +54,7 @@ def _adjust(p: Float[np.ndarray, "m"], how: str) -> Float[np.ndarray, "m"]:
     return adjusted
 
 
-def max_t(permuted: Float[np.ndarray, "draws m"], *, step_down: bool = True) -> Float[np.ndarray, "m"]:
+def max_t(permuted: Real[np.ndarray, "draws m"], *, step_down: bool = True) -> Float[np.ndarray, "m"]:
     """Westfall-Young adjusted p-values from statistics recomputed on the same relabellings.
 
     Args:

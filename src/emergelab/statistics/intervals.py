@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from scipy import special
 
 from emergelab.errors import UserError
@@ -107,7 +107,7 @@ def _unit(p: float) -> float:
 
 
 def estimate(
-    values: Float[np.ndarray, "seeds *rest"],
+    values: Real[np.ndarray, "seeds *rest"],
     statistic: Statistic | None = None,
     *,
     level: float = 0.95,
@@ -144,8 +144,8 @@ def estimate(
 
 
 def difference(
-    a: Float[np.ndarray, "seeds_a *rest"],
-    b: Float[np.ndarray, "seeds_b *rest"],
+    a: Real[np.ndarray, "seeds_a *rest"],
+    b: Real[np.ndarray, "seeds_b *rest"],
     statistic: Statistic | None = None,
     *,
     paired: bool,
@@ -364,11 +364,16 @@ def _bca(
         return Estimate(
             value, value, value, level, "point: every bootstrap draw agrees", n, sd, 0, Point(value, n)
         )
-    below = (np.mean(defined < value) + np.mean(defined <= value)) / 2
+    slack = 1e-10 * (defined[-1] - defined[0])  # a draw that repeats the data may differ from it by rounding
+    below = (np.mean(defined < value - slack) + np.mean(defined <= value + slack)) / 2
     edge = 0.5 / len(defined)
     bias = float(special.ndtri(min(max(below, edge), 1 - edge)))
     # acceleration for one or several independent samples (Efron and Tibshirani 1993, 14.15; Davison and
     # Hinkley 1997, 5.27)
+    peak = max(
+        float(np.abs(u).max()) for u in influence
+    )  # without its scale: cubes leave the range of floats
+    influence = [u / peak for u in influence] if peak > 0 else list(influence)
     cubes = sum(float((u**3).sum()) / len(u) ** 3 for u in influence)
     squares = sum(float((u**2).sum()) / len(u) ** 2 for u in influence)
     acceleration = cubes / (6 * squares**1.5) if squares > 0 else 0.0

@@ -9,7 +9,7 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 
 from emergelab.errors import UserError
 
@@ -94,8 +94,8 @@ def sign_flips(
 
 
 def permutation(
-    a: Float[np.ndarray, "seeds_a"],
-    b: Float[np.ndarray, "seeds_b"],
+    a: Real[np.ndarray, "seeds_a"],
+    b: Real[np.ndarray, "seeds_b"],
     statistic: Callable[[Bool[np.ndarray, "draws n"], Float[np.ndarray, "n"]], Float[np.ndarray, "draws"]]
     | None = None,
     *,
