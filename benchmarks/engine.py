@@ -119,9 +119,7 @@ def training(rounds: int) -> list[Row]:
 
     works = {
         "ours": lambda: seeds * steps / grow(range(seeds)),
-        "the same, 8 runs one after the other": lambda: (
-            seeds * steps / sum(grow([seed]) for seed in range(seeds))
-        ),
+        "the same, 8 runs one after the other": lambda: seeds * steps / sum(grow([seed]) for seed in range(seeds)),
         "PyTorch, seeds one after the other, 1 thread": lambda: pytorch(1),
         "PyTorch, seeds one after the other, its own choice of threads": lambda: pytorch(None),
     }
@@ -245,9 +243,7 @@ PARTS: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
 
 def main() -> None:
     """Measure what was asked for, print it, and write it down."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(PARTS), help="parts, e.g. a,c (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds a part (default: 5)")
     given = parser.parse_args()

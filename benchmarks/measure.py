@@ -172,9 +172,7 @@ def _page(known: Mapping[str, Any]) -> str:
         ]
         for r in found["rows"]:
             ours, theirs = _span(r["ours"], r["ours_range"]), _span(r["theirs"], r["theirs_range"])
-            lines.append(
-                f"| {r['what']} | {r['unit']} | {ours} | {theirs} | **{r['ratio']:.3g}** | {r['peer']} |"
-            )
+            lines.append(f"| {r['what']} | {r['unit']} | {ours} | {theirs} | **{r['ratio']:.3g}** | {r['peer']} |")
         notes = [f"- {r['what']}: {r['note']}" for r in found["rows"] if r["note"]]
         lines += ["", *notes] if notes else []
     return "\n".join(lines) + "\n"

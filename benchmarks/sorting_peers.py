@@ -63,9 +63,7 @@ def numpy_loop(
         status = np.full(n, LIVE)
         status[rng.integers(0, n, frozen)] = IMMOVABLE
         ideal = np.zeros(n, int)
-        bubble, insertion, selection = (
-            (kind == k) & (status == LIVE) for k in (BUBBLE, INSERTION, SELECTION)
-        )
+        bubble, insertion, selection = ((kind == k) & (status == LIVE) for k in (BUBBLE, INSERTION, SELECTION))
         activations = 0.0
         count = 0
         while events is None or count < events:
@@ -162,9 +160,7 @@ def mesa_model(
         def __init__(self, values: np.ndarray, kinds: np.ndarray, seed: int) -> None:
             super().__init__(seed=seed)
             self.events = 0
-            self.row = [
-                Cell(self, i, int(v), int(k)) for i, (v, k) in enumerate(zip(values, kinds, strict=True))
-            ]
+            self.row = [Cell(self, i, int(v), int(k)) for i, (v, k) in enumerate(zip(values, kinds, strict=True))]
 
         def step(self) -> None:
             self.random.choice(self.row).step()
@@ -188,6 +184,4 @@ def mesa_model(
 if __name__ == "__main__":
     for name, peer in (("NumPy loop", numpy_loop), ("Mesa 3", mesa_model)):
         events, seconds = peer(seeds=2)
-        print(
-            f"{name}: {events / seconds:,.0f} events/s ({events} events of bubble arrays in {seconds:.2f} s)"
-        )
+        print(f"{name}: {events / seconds:,.0f} events/s ({events} events of bubble arrays in {seconds:.2f} s)")

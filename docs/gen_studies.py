@@ -90,11 +90,7 @@ def verdicts(folder: Path) -> str:
     for file in _recorded(folder):
         title, _, rest = file.read_text(encoding="utf-8").partition("\n")
         found = re.findall(r"\*\*(supported|refuted|inconclusive|untested)\*\*", rest)
-        badges = [
-            f'<span class="verdict {kind}">{found.count(kind)} {kind}</span>'
-            for kind in KINDS
-            if kind in found
-        ]
+        badges = [f'<span class="verdict {kind}">{found.count(kind)} {kind}</span>' for kind in KINDS if kind in found]
         rows.append((f"[{_heading(title)}]({file.name})", ", ".join(badges)))
     if not rows:
         return "No verdicts are recorded here yet; `make verify` makes them on your machine."

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from jaxtyping import install_import_hook
 
 from . import typecheck  # noqa: F401 - the hook refers to it by name

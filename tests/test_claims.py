@@ -45,7 +45,9 @@ def one(run, test, direction=">", margin=0.5):
 
 @pytest.fixture(scope="module")
 def run():
-    return FakeRun({"high": {"x": noisy(3, 20)}, "low": {"x": noisy(1, 20, seed=1)}, "zero": {"x": noisy(0, 20, sd=0.01, seed=2)}})
+    return FakeRun(
+        {"high": {"x": noisy(3, 20)}, "low": {"x": noisy(1, 20, seed=1)}, "zero": {"x": noisy(0, 20, sd=0.01, seed=2)}}
+    )
 
 
 def test_supported_refuted_and_inconclusive(run):
@@ -53,7 +55,9 @@ def test_supported_refuted_and_inconclusive(run):
     assert one(run, el.contrast("x", "low", "high"))["verdict"] == "refuted"
     assert one(run, el.contrast("x", "low", "high"), "<")["verdict"] == "supported"
     assert one(run, el.contrast("x", "high", "low"), margin=2.0)["verdict"] == "inconclusive"
-    assert one(run, el.contrast("x", "high", "low"), margin=9.0)["verdict"] == "refuted", "smaller than what is interesting"
+    assert one(run, el.contrast("x", "high", "low"), margin=9.0)["verdict"] == "refuted", (
+        "smaller than what is interesting"
+    )
     assert one(run, el.level("x", "zero"), "=", 0.1)["verdict"] == "supported"
     assert one(run, el.level("x", "high"), "=", 0.1)["verdict"] == "refuted"
     assert one(run, el.level("x", "low", value=1.0), "=", 0.2)["verdict"] == "inconclusive"
@@ -64,7 +68,9 @@ def test_an_inconclusive_claim_says_how_many_more_seeds_would_settle_it():
     row = one(small, el.contrast("x", "a", "b"))
     assert row["verdict"] == "inconclusive" and row["more_seeds"] > 0
     assert f"about {row['more_seeds']} more seeds" in row["reason"]
-    large = FakeRun({"a": {"x": noisy(1.0, 8 + 2 * row["more_seeds"])}, "b": {"x": noisy(0.0, 8 + 2 * row["more_seeds"], seed=5)}})
+    large = FakeRun(
+        {"a": {"x": noisy(1.0, 8 + 2 * row["more_seeds"])}, "b": {"x": noisy(0.0, 8 + 2 * row["more_seeds"], seed=5)}}
+    )
     assert one(large, el.contrast("x", "a", "b"))["verdict"] == "supported"
 
 
@@ -145,10 +151,21 @@ def test_trends():
 
 def test_order_of_events():
     rise = np.arange(10.0)
-    run = FakeRun({"a": {"x": np.tile(rise, (12, 1)), "y": np.tile(np.maximum(0, rise - 3), (12, 1)), "never": np.zeros((12, 10))}})
+    run = FakeRun(
+        {
+            "a": {
+                "x": np.tile(rise, (12, 1)),
+                "y": np.tile(np.maximum(0, rise - 3), (12, 1)),
+                "never": np.zeros((12, 10)),
+            }
+        }
+    )
     assert one(run, el.order(el.event("x", above=2), el.event("y", above=2), "a"), margin=0.1)["verdict"] == "supported"
     assert one(run, el.order(el.event("y", above=2), el.event("x", above=2), "a"), margin=0.1)["verdict"] == "refuted"
-    assert one(run, el.order(el.event("y", above=2), el.event("never", above=2), "a"), margin=0.1)["verdict"] == "supported"
+    assert (
+        one(run, el.order(el.event("y", above=2), el.event("never", above=2), "a"), margin=0.1)["verdict"]
+        == "supported"
+    )
     tie = one(run, el.order(el.event("x", above=2), el.event("x", above=2.5), "a"), margin=0.1)
     assert tie["verdict"] == "inconclusive" and "12 seeds with both in the same record" in tie["note"]
     neither = one(run, el.order(el.event("never", above=1), el.event("never", above=2), "a"), margin=0.1)
@@ -195,17 +212,23 @@ def test_what_is_not_there_is_untested(run):
 def test_many_claims_share_one_error_rate():
     """Twenty claims about nothing: Holm holds the chance of any false decision near 5 %, not 64 %."""
     false_alarms = 0
-    for trial in range(60):
+    for trial in range(40):
         rng = np.random.default_rng(trial)
         run = FakeRun({"a": {f"x{i}": flat(0.5 + rng.standard_normal(12)) for i in range(20)}})
         claims = [el.Claim(f"claim {i}", el.level(f"x{i}", "a"), ">", 0.5) for i in range(20)]
         rows = judge(run, claims)
         false_alarms += any(r["verdict"] != "inconclusive" for r in rows)
         assert all(r["p"] >= r["p_raw"] for r in rows)
-    assert false_alarms <= 10
+    assert false_alarms <= 7
 
 
-@given(mean=st.floats(-3, 3), sd=st.floats(0.01, 3), n=st.integers(5, 40), direction=st.sampled_from("<>="), margin=st.floats(0.01, 2))
+@given(
+    mean=st.floats(-3, 3),
+    sd=st.floats(0.01, 3),
+    n=st.integers(5, 40),
+    direction=st.sampled_from("<>="),
+    margin=st.floats(0.01, 2),
+)
 @settings(max_examples=60, deadline=None)
 def test_verdicts_follow_from_the_interval(mean, sd, n, direction, margin):
     row = one(FakeRun({"a": {"x": noisy(mean, n, sd)}}), el.level("x", "a"), direction, margin)

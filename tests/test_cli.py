@@ -45,7 +45,8 @@ def tiny(tmp_path_factory):
 
 
 def test_help_is_quick_and_needs_no_jax():
-    code = "import sys; sys.argv = ['emergelab', '--help']\nfrom emergelab.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    code = "import sys; sys.argv = ['emergelab', '--help']\nfrom emergelab.cli import main\n"
+    code += "try: main()\nexcept SystemExit: pass\n"
     code += "assert not {'jax', 'numpy', 'xarray', 'matplotlib'} & set(sys.modules), set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
@@ -54,7 +55,8 @@ def test_help_is_quick_and_needs_no_jax():
 
 
 def test_the_catalogue_needs_no_jax_either():
-    code = "import sys\nfrom emergelab.catalogue import entries\nassert {'sorting', 'icl'} <= {e.slug for e in entries()}\nassert 'jax' not in sys.modules"
+    code = "import sys\nfrom emergelab.catalogue import entries\n"
+    code += "assert {'sorting', 'icl'} <= {e.slug for e in entries()}\nassert 'jax' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
 
@@ -97,9 +99,24 @@ def test_judge_report_and_resume_of_a_finished_run(tiny, call):
 
 def test_conditions_parameters_and_clamps_from_the_command_line(call):
     code, out, err = call(
-        "run", "sorting", "--size", "tiny", "--seeds", "2", "--condition", "bubble", "--condition", "insertion", "--set", "n=9",
-        "--clamp", "state.cells.frozen=2@10:20", "--out", "r", "--json",
-    )  # fmt: skip
+        "run",
+        "sorting",
+        "--size",
+        "tiny",
+        "--seeds",
+        "2",
+        "--condition",
+        "bubble",
+        "--condition",
+        "insertion",
+        "--set",
+        "n=9",
+        "--clamp",
+        "state.cells.frozen=2@10:20",
+        "--out",
+        "r",
+        "--json",
+    )
     assert code == 0, err
     info = json.loads(Path("r/run.json").read_text())
     assert list(info["conditions"]) == ["bubble", "insertion"] and info["conditions"]["bubble"]["parameters"]["n"] == 9
@@ -121,7 +138,9 @@ def test_doctor(call):
     assert code == 0 and all(c["ok"] for c in json.loads(out))
 
 
-CSV = "step,run,score\n" + "".join(f"{t},{s},{1 / (1 + np.exp(-(t - 50 - s) / 5)):.4f}\n" for s in range(6) for t in range(0, 100, 5))
+CSV = "step,run,score\n" + "".join(
+    f"{t},{s},{1 / (1 + np.exp(-(t - 50 - s) / 5)):.4f}\n" for s in range(6) for t in range(0, 100, 5)
+)
 
 
 @pytest.fixture
@@ -146,12 +165,27 @@ def files(tmp_path):
 
 
 def test_measure_finds_the_onset_of_a_users_own_table(call, files):
-    code, out, err = call("measure", "good.csv", "--time", "step", "--value", "score", "--seed", "run", "--threshold", "0.5", "--out", "r.html")
+    code, out, err = call(
+        "measure",
+        "good.csv",
+        "--time",
+        "step",
+        "--value",
+        "score",
+        "--seed",
+        "run",
+        "--threshold",
+        "0.5",
+        "--out",
+        "r.html",
+    )
     assert code == 0, err
     assert "emerges in 6 of 6 seeds" in out and "report: r.html" in out and "not asked: whether the jump" in out
     page = Path("r.html").read_text()
     assert "--threshold 0.5" in page and "data:image/png;base64" in page
-    code, out, _ = call("measure", "good.csv", "--time", "step", "--value", "score", "--seed", "run", "--threshold", "0.5", "--json")
+    code, out, _ = call(
+        "measure", "good.csv", "--time", "step", "--value", "score", "--seed", "run", "--threshold", "0.5", "--json"
+    )
     table = json.loads(out)["results"][0]["tables"]["seeds"]
     assert table["onset"] == [50, 55, 55, 55, 55, 55]
 
@@ -162,25 +196,31 @@ WRONG = {
     "unknown study, show": (("show", "ilc"), "did you mean 'icl'?"),
     "unknown size": (("run", "sorting", "--size", "quik"), "no size 'quik'; did you mean 'quick'?"),
     "unknown condition": (("run", "sorting", "--condition", "buble"), "no condition 'buble'; did you mean 'bubble'?"),
-    "unknown parameter": (("run", "sorting", "--size", "tiny", "--set", "nn=3"), "no parameter 'nn'; did you mean 'n'?"),
-    "value out of range": (("run", "sorting", "--size", "tiny", "--set", "n=-3"), "parameter 'n' must be a whole number"),
+    "unknown parameter": (("run", "sorting", "--size", "tiny", "--set", "nn=3"), "no parameter 'nn'; did you mean "
+                                                                                 "'n'?"),
+    "value out of range": (("run", "sorting", "--size", "tiny", "--set", "n=-3"), "parameter 'n' must be a whole "
+                                                                                  "number"),
     "not NAME=VALUE": (("run", "sorting", "--set", "n"), "--set takes NAME=VALUE, got 'n'"),
     "set twice": (("run", "sorting", "--set", "n=3", "--set", "n=4"), "names 'n' twice"),
     "a wrong clamp": (("run", "sorting", "--clamp", "x=1@5"), "SITE=VALUE@START:STOP"),
     "a clamp of text": (("run", "sorting", "--clamp", "x=high"), "VALUE must be a number"),
-    "an unknown site": (("run", "sorting", "--size", "tiny", "--clamp", "state.cells.frosen=1"), "did you mean 'state.cells.frozen'?"),
+    "an unknown site": (("run", "sorting", "--size", "tiny", "--clamp", "state.cells.frosen=1"), "did you mean "
+                                                                                                 "'state.cells.frozen'?"),
     "seeds 0": (("run", "sorting", "--seeds", "0"), "seeds must be a whole number >= 1, got 0"),
     "unwritable folder": (("run", "sorting", "--size", "tiny", "--out", "good.csv/run"), "cannot be written"),
     "folder that is not a run": (("judge", "folder"), "not a run"),
     "folder that is absent": (("resume", "absent"), "no such folder"),
     "report of no run": (("report", "folder"), "not a run"),
     "verify nothing": (("verify",), "either a study or --all"),
-    "no such column": (("measure", "good.csv", "--time", "stepp", "--value", "score"), "no column 'stepp'; did you mean 'step'?"),
-    "text in a number column": (("measure", "text.csv", *MEASURE), "column 'score' must hold numbers, got 'high' in row 5"),
+    "no such column": (("measure", "good.csv", "--time", "stepp", "--value", "score"), "no column 'stepp'; did you "
+                                                                                       "mean 'step'?"),
+    "text in a number column": (("measure", "text.csv", *MEASURE), "column 'score' must hold numbers, got 'high' in "
+                                                                   "row 5"),
     "empty file": (("measure", "empty.csv", *MEASURE), "the file is empty"),
     "no rows": (("measure", "header.csv", *MEASURE), "columns but no rows"),
     "time repeats within a seed": (("measure", "twice.csv", *MEASURE), "step=0 appears more than once within run=0"),
-    "time repeats for want of a seed": (("measure", "good.csv", *MEASURE[:4]), "tells the replicates apart with --seed"),
+    "time repeats for want of a seed": (("measure", "good.csv", *MEASURE[:4]), "tells the replicates apart with "
+                                                                               "--seed"),
     "blank time": (("measure", "blank-time.csv", *MEASURE), "'step' must not have empty cells, row 121"),
     "no number at all": (("measure", "nothing.csv", *MEASURE), "'score' has no finite number"),
     "unknown ending": (("measure", "odd.xyz", *MEASURE), "its ending must be one of"),
@@ -224,7 +264,21 @@ def test_a_folder_without_permission(call, tmp_path):
 def pythia(shared_data, task, *more):
     file = shared_data / "pythia_evals" / "core_tasks.csv"
     rows = ("--where", f"task={task}", "--where", "shots=0", "--where", "deduped=False", "--spread", "metric=value")
-    return ("measure", file, *rows, "--time", "step", "--value", "acc", "--seed", "size", "--stderr", "stderr", "--json", *more)
+    return (
+        "measure",
+        file,
+        *rows,
+        "--time",
+        "step",
+        "--value",
+        "acc",
+        "--seed",
+        "size",
+        "--stderr",
+        "stderr",
+        "--json",
+        *more,
+    )
 
 
 def test_lambada_emerges_between_512_and_1000_in_8_of_8_sizes_and_is_a_mirage(call, shared_data):
@@ -250,19 +304,47 @@ def test_wsc_is_undecided_with_the_base_rate_warning(call, shared_data):
 
 
 DOPAMINE = {
-    ("freeway", 10): {"C51": [7, 5, 6, 7, 5], "Rainbow": [2, 2, 2, 2, 1], "IQN": [8, 1, 1, 3, 1], "Quantile (JAX)": [1] * 5,
-                      "DQN": [11, None, 12, 5, 23], "DQN (Adam + MSE in JAX)": [75, 11, None, 139, 3]},
-    ("montezumarevenge", 100): {"C51": [None, 57, 41, 79, None], "IQN": 1, "Quantile (JAX)": 1, "Rainbow": 1, "DQN": 0, "DQN (Adam + MSE in JAX)": 0},
+    ("freeway", 10): {
+        "C51": [7, 5, 6, 7, 5],
+        "Rainbow": [2, 2, 2, 2, 1],
+        "IQN": [8, 1, 1, 3, 1],
+        "Quantile (JAX)": [1] * 5,
+        "DQN": [11, None, 12, 5, 23],
+        "DQN (Adam + MSE in JAX)": [75, 11, None, 139, 3],
+    },
+    ("montezumarevenge", 100): {
+        "C51": [None, 57, 41, 79, None],
+        "IQN": 1,
+        "Quantile (JAX)": 1,
+        "Rainbow": 1,
+        "DQN": 0,
+        "DQN (Adam + MSE in JAX)": 0,
+    },
     ("venture", 200): {"C51": 5, "Rainbow": 5, "IQN": 5, "Quantile (JAX)": 5, "DQN (Adam + MSE in JAX)": 5, "DQN": 0},
     ("tennis", 10): {"C51": 5, "IQN": 5, "Quantile (JAX)": 5, "DQN (Adam + MSE in JAX)": 5, "DQN": 0, "Rainbow": 0},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("game, threshold", DOPAMINE)
 def test_atari_onsets(call, shared_data, game, threshold):
     file = shared_data / "dopamine_atari" / "curves.parquet"
-    code, out, err = call("measure", file, "--where", f"game={game}", "--time", "iteration", "--value", "value", "--seed", "seed",
-                          "--by", "agent", "--threshold", threshold, "--json")  # fmt: skip
+    code, out, err = call(
+        "measure",
+        file,
+        "--where",
+        f"game={game}",
+        "--time",
+        "iteration",
+        "--value",
+        "value",
+        "--seed",
+        "seed",
+        "--by",
+        "agent",
+        "--threshold",
+        threshold,
+        "--json",
+    )
     assert code == 0, err
     table = json.loads(out)["results"][0]["tables"]["seeds"]
     for agent, expected in DOPAMINE[game, threshold].items():

@@ -97,7 +97,7 @@ def test_site_scan_stacks_what_a_tap_reads_and_is_scan_otherwise():
 ])  # fmt: skip
 def test_a_value_that_cannot_leave_is_a_clear_error(f):
     for g in (el.tap(f, "h"), jax.jit(el.tap(f, "h"))):
-        with pytest.raises(el.UserError, match="use el.site_scan"):
+        with pytest.raises(el.UserError, match=r"use el\.site_scan"):
             g(jnp.float32(1))
 
 

@@ -1,6 +1,7 @@
 """Studies and their catalogue: found without importing, checked when made, judged and drawn when run."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,10 @@ def study(**changes):
     parts = {
         "slug": "voters", "family": "societies", "system": Voter,
         "conditions": {"calm": {"noise": 0.0}, "wild": {"noise": 0.9}},
-        "sizes": {"tiny": el.Size(steps=10, every=5, seeds=2, set={"n": 6}), "quick": el.Size(steps=40, every=10, seeds=12)},
+        "sizes": {
+            "tiny": el.Size(steps=10, every=5, seeds=2, set={"n": 6}),
+            "quick": el.Size(steps=40, every=10, seeds=12),
+        },
         "claims": [
             el.Claim("calm voters stay where they are", el.level("up", "calm", value=10), "=", 9.0),
             el.Claim("wild voters stir", el.contrast("up", "wild", "calm"), ">", 30.0, expect="refuted"),
@@ -60,7 +64,7 @@ def test_sizes_conditions_and_parameters(tmp_path):
 
 def test_a_run_without_a_study_has_a_report_too(tmp_path):
     run = el.run(Voter(), steps=20, every=5, seeds=4, out=tmp_path / "r", progress=False)
-    text = open(report_run(run, None, [])).read()
+    text = Path(report_run(run, None, [])).read_text()
     assert "Voter" in text and "data:image/png;base64" in text
 
 
@@ -94,14 +98,23 @@ def test_wrong_choices_are_told(tmp_path):
 
 
 def test_every_study_of_the_catalogue_keeps_the_house_rules():
-    """Title, sections, margins, sizes and conditions that fit; every system passes the engine's check without running."""
+    """Title, sections, margins, sizes and conditions that fit; every system passes the engine's check without
+    running.
+    """
     from emergelab.engine import compiled
     from emergelab.engine.plan import make_cells
 
     for entry in catalogue.entries():
         found = el.find(entry.slug)
         assert found.slug == entry.slug and found.title == entry.title and found.family == entry.family
-        missing = {"What it is", "How it works", "Things to notice", "Things to try", "Differences from the paper", "References"} - set(sections(found.page))
+        missing = {
+            "What it is",
+            "How it works",
+            "Things to notice",
+            "Things to try",
+            "Differences from the paper",
+            "References",
+        } - set(sections(found.page))
         assert not missing, (entry.slug, missing)
         assert found.papers and found.claims and found.figures
         assert {"tiny", "quick", "full", "paper"} <= set(found.sizes)

@@ -80,7 +80,7 @@ def test_a_wrong_value_names_parameter_range_and_value(wrong, message):
 
 
 def test_wrong_words():
-    with pytest.raises(el.UserError, match="no parameter 'rael'; did you mean 'real'?"):
+    with pytest.raises(el.UserError, match=r"no parameter 'rael'; did you mean 'real'\?"):
         Many().with_(rael=1)
     with pytest.raises(el.UserError, match="the default 'z' must be one of"):
         el.choice("z", options=("a",))

@@ -52,7 +52,8 @@ class _Stack(threading.local):
 _stack = _Stack()
 # Creating a context is not thread-safe; using one is. Hence once, at import.
 _cache_key = jax.make_user_context(())
-# Handlers hold tracers of one trace, so none may ever be mistaken for another: a serial number, not id(), which is reused.
+# Handlers hold tracers of one trace, so none may ever be mistaken for another: a serial number, not id(), which is
+# reused.
 _serial = itertools.count()
 
 
@@ -127,8 +128,10 @@ class Recorder(Handler):
     def add(self, name: str, value: Any) -> None:
         if get_opaque_trace_state() != self.trace:
             raise SiteError(
-                f"site {name!r} stands inside lax.scan, lax.cond, grad, vmap, an inner jit or jax.checkpoint, where its "
-                "value cannot be read from outside: use el.site_scan for a loop, or return the value and announce it there"
+                f"site {name!r} stands inside lax.scan, lax.cond, grad, vmap, an inner jit or jax.checkpoint, where "
+                f"its "
+                "value cannot be read from outside: use el.site_scan for a loop, or return the value and announce it "
+                "there"
             )
         if name in self.values:
             raise SiteError(
@@ -203,12 +206,12 @@ class _Catalogue(Recorder):
         return value
 
 
-def catalogue(f: Callable[..., Any], *args: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes and dtypes of all sites of `f` by abstract evaluation: nothing is computed."""
+def catalogue(f: Callable[..., Any], *args: PyTree) -> tuple[PyTree, dict[str, Any]]:
+    """Shapes and dtypes of what `f` returns and of all its sites, by abstract evaluation: nothing is computed."""
     recorder = _Catalogue()
     with installed(recorder, "recorders"):
-        jax.eval_shape(lambda *a: f(*a), *args)
-    return dict(recorder.values)
+        out = jax.eval_shape(lambda *a: f(*a), *args)
+    return out, dict(recorder.values)
 
 
 def require(pattern: str, known: dict[str, Any] | list[str], owner: str = "") -> list[str]:

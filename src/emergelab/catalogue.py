@@ -40,7 +40,15 @@ def entries() -> tuple[Entry, ...]:
     own = {e.slug for e in found}
     for point in metadata.entry_points(group=GROUP):
         if point.name not in own:
-            found.append(Entry(point.name, point.dist.name if point.dist else "elsewhere", f"({point.value})", point.module, point.attr or "study"))
+            found.append(
+                Entry(
+                    point.name,
+                    point.dist.name if point.dist else "elsewhere",
+                    f"({point.value})",
+                    point.module,
+                    point.attr or "study",
+                )
+            )
     return tuple(sorted(found, key=lambda e: (e.family, e.slug)))
 
 
@@ -81,7 +89,9 @@ def find(slug: str) -> Study:
             try:
                 found = getattr(importlib.import_module(entry.module), entry.attribute)
             except (ImportError, AttributeError) as error:
-                raise UserError(f"study {slug!r}: {entry.module}:{entry.attribute} cannot be imported ({error})") from error
+                raise UserError(
+                    f"study {slug!r}: {entry.module}:{entry.attribute} cannot be imported ({error})"
+                ) from error
             if not isinstance(found, Study):
                 raise UserError(f"study {slug!r}: {entry.module}:{entry.attribute} is no el.Study")
             return found

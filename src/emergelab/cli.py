@@ -87,7 +87,9 @@ def _study_of(run: Run) -> Study:
     from .catalogue import find
 
     if not run.info.get("study"):
-        raise UserError(f"{run.path}: this run was made without a study, so there are no claims to judge; use el.judge(run, claims)")
+        raise UserError(
+            f"{run.path}: this run was made without a study, so there are no claims to judge; use el.judge(run, claims)"
+        )
     return find(run.info["study"])
 
 
@@ -122,17 +124,46 @@ def show(slug: str, as_json: Json = False) -> None:
     study = find(slug)
     known, given = parameters(study.system), defaults(study.system)
     if as_json:
-        _print_json({
-            "slug": study.slug, "family": study.family, "title": study.title, "page": study.page,
-            "papers": [vars(p) for p in study.papers],
-            "parameters": {n: {"default": given[n], "expected": p.expected(), "unit": p.unit, "about": p.about} for n, p in known.items()},
-            "conditions": {n: {"set": _plain(c.set), "about": c.about} for n, c in study.conditions.items()},
-            "sizes": {n: {"seeds": s.seeds, "steps": s.steps, "every": s.every, "set": _plain(s.set),
-                          "conditions": list(s.conditions or study.conditions), "about": s.about} for n, s in study.sizes.items()},
-            "observables": [{"name": o.name, "dims": list(o.dims), "unit": o.unit, "about": o.about} for o in study.system.observables],
-            "claims": [{"text": c.text, "test": c.test.words(), "direction": c.direction, "margin": c.margin,
-                        "published": c.published, "about": c.about} for c in study.claims],
-        })  # fmt: skip
+        _print_json(
+            {
+                "slug": study.slug,
+                "family": study.family,
+                "title": study.title,
+                "page": study.page,
+                "papers": [vars(p) for p in study.papers],
+                "parameters": {
+                    n: {"default": given[n], "expected": p.expected(), "unit": p.unit, "about": p.about}
+                    for n, p in known.items()
+                },
+                "conditions": {n: {"set": _plain(c.set), "about": c.about} for n, c in study.conditions.items()},
+                "sizes": {
+                    n: {
+                        "seeds": s.seeds,
+                        "steps": s.steps,
+                        "every": s.every,
+                        "set": _plain(s.set),
+                        "conditions": list(s.conditions or study.conditions),
+                        "about": s.about,
+                    }
+                    for n, s in study.sizes.items()
+                },
+                "observables": [
+                    {"name": o.name, "dims": list(o.dims), "unit": o.unit, "about": o.about}
+                    for o in study.system.observables
+                ],
+                "claims": [
+                    {
+                        "text": c.text,
+                        "test": c.test.words(),
+                        "direction": c.direction,
+                        "margin": c.margin,
+                        "published": c.published,
+                        "about": c.about,
+                    }
+                    for c in study.claims
+                ],
+            }
+        )
         return
     from rich.markdown import Markdown
 
@@ -140,7 +171,9 @@ def show(slug: str, as_json: Json = False) -> None:
     out.print(Markdown(f"# {study.title}\n\n{study.page.partition(chr(10))[2]}"))
     rows = table("parameter", "default", "may be", "meaning", title="Parameters (--set NAME=VALUE)")
     for name, p in known.items():
-        rows.add_row(name, str(given[name]), p.expected(), f"{p.about}{f' [{p.unit}]' if p.unit not in ('', '1') else ''}")
+        rows.add_row(
+            name, str(given[name]), p.expected(), f"{p.about}{f' [{p.unit}]' if p.unit not in ('', '1') else ''}"
+        )
     out.print(rows)
     rows = table("condition", "sets", "", title="Conditions (--condition NAME)")
     for name, condition in study.conditions.items():
@@ -152,7 +185,12 @@ def show(slug: str, as_json: Json = False) -> None:
     out.print(rows)
     rows = table("claim", "effect", "claimed", "published", title="Claims")
     for claim in study.claims:
-        rows.add_row(claim.text, claim.test.words(), bound({"margin": claim.margin, "direction": claim.direction}), claim.published)
+        rows.add_row(
+            claim.text,
+            claim.test.words(),
+            bound({"margin": claim.margin, "direction": claim.direction}),
+            claim.published,
+        )
     out.print(rows)
 
 
@@ -188,9 +226,16 @@ def run(
     slug: str,
     size: SizeName = "quick",
     seeds: Seeds = None,
-    condition: Annotated[list[str] | None, typer.Option(help="Only this condition; may be given several times.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter for all conditions.")] = None,
-    clamp: Annotated[list[str] | None, typer.Option(metavar="SITE=VALUE[@START:STOP]", help="Hold a site at a value in steps [START, STOP).")] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="Only this condition; may be given several times.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter for all conditions.")
+    ] = None,
+    clamp: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SITE=VALUE[@START:STOP]", help="Hold a site at a value in steps [START, STOP)."),
+    ] = None,
     out: Out = None,
     workers: Annotated[int | None, typer.Option(help="Blocks computed at once; one a core if not given.")] = None,
     quiet: Quiet = False,
@@ -201,14 +246,25 @@ def run(
 
     study = find(slug)
     made = study.run(
-        size, seeds=seeds, conditions=condition, set=_settings(set_ or []), interventions=[_clamp(c) for c in clamp or []],
-        out=out, progress=not (quiet or as_json), workers=workers,
-    )  # fmt: skip
+        size,
+        seeds=seeds,
+        conditions=condition,
+        set=_settings(set_ or []),
+        interventions=[_clamp(c) for c in clamp or []],
+        out=out,
+        progress=not (quiet or as_json),
+        workers=workers,
+    )
     _conclude(study, made, as_json)
 
 
 @app.command()
-def resume(directory: Annotated[str, typer.Argument(metavar="DIR")], workers: Annotated[int | None, typer.Option()] = None, quiet: Quiet = False, as_json: Json = False) -> None:
+def resume(
+    directory: Annotated[str, typer.Argument(metavar="DIR")],
+    workers: Annotated[int | None, typer.Option()] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
     """Go on with a run that was interrupted or killed; the result equals an uninterrupted one."""
     from .engine.driver import resume as go_on
 
@@ -277,7 +333,10 @@ def verify(
     size: SizeName = "quick",
     seeds: Seeds = None,
     out: Out = None,
-    record: Annotated[Path | None, typer.Option(help="Folder in which to write the verdicts as a page, with command, versions and date.")] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which to write the verdicts as a page, with command, versions and date."),
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -294,7 +353,16 @@ def verify(
         made = study.run(size, seeds=seeds, out=out, progress=not (quiet or as_json))
         verdicts = study.judge(made)
         wrong = unexpected(study, verdicts)
-        results.append({"study": study.slug, "size": size, "run": made.path, "seconds": made.info["wall_seconds"], "verdicts": verdicts, "unexpected": wrong})
+        results.append(
+            {
+                "study": study.slug,
+                "size": size,
+                "run": made.path,
+                "seconds": made.info["wall_seconds"],
+                "verdicts": verdicts,
+                "unexpected": wrong,
+            }
+        )
         if record is not None:
             from .report.record import record_verdicts
 
@@ -335,7 +403,11 @@ def judge(directory: Annotated[str, typer.Argument(metavar="DIR")], as_json: Jso
 
 
 @app.command()
-def report(directory: Annotated[str, typer.Argument(metavar="DIR")], out: Annotated[str | None, typer.Option(help="File; DIR/report.html if not given.")] = None, as_json: Json = False) -> None:
+def report(
+    directory: Annotated[str, typer.Argument(metavar="DIR")],
+    out: Annotated[str | None, typer.Option(help="File; DIR/report.html if not given.")] = None,
+    as_json: Json = False,
+) -> None:
     """Write one self-contained HTML page about a run."""
     from .report.assemble import report_run
     from .runs.run import load
@@ -348,17 +420,35 @@ def report(directory: Annotated[str, typer.Argument(metavar="DIR")], out: Annota
 
 @app.command()
 def measure(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV, TSV, Parquet or JSON lines, one observation a row.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="CSV, TSV, Parquet or JSON lines, one observation a row.")
+    ],
     time: Annotated[str, typer.Option(metavar="COL", help="Column of the real time axis: steps, frames, tokens.")],
     value: Annotated[str, typer.Option(metavar="COL", help="Column of the score.")],
     seed: Annotated[str | None, typer.Option(metavar="COL", help="Column that names the replicate.")] = None,
     by: Annotated[str | None, typer.Option(metavar="COL", help="Column that names the condition.")] = None,
-    companion: Annotated[str | None, typer.Option(metavar="COL", help="Column of a continuous score of the same outputs.")] = None,
+    companion: Annotated[
+        str | None, typer.Option(metavar="COL", help="Column of a continuous score of the same outputs.")
+    ] = None,
     stderr: Annotated[str | None, typer.Option(metavar="COL", help="Column of the score's standard error.")] = None,
     items: Annotated[int | None, typer.Option(help="Number of test items behind each score.")] = None,
-    where: Annotated[list[str] | None, typer.Option(metavar="COL=VALUE", help="Keep only rows with this value.")] = None,
-    spread: Annotated[str | None, typer.Option(metavar="NAMES=VALUES", help="Long table: the column that names the score and the one that holds it; --value and --companion then name scores.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Onset: first of --k consecutive records at or above this; found from the data if not given.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="COL=VALUE", help="Keep only rows with this value.")
+    ] = None,
+    spread: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES=VALUES",
+            help="Long table: the column that names the score and the one that holds it; --value and --companion "
+            "then name scores.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Onset: first of --k consecutive records at or above this; found from the data if not given."
+        ),
+    ] = None,
     k: Annotated[int, typer.Option(help="Onset: consecutive records.")] = 3,
     down: Annotated[bool, typer.Option("--down", help="The score falls when the thing emerges.")] = False,
     out: Annotated[str | None, typer.Option(help="HTML file for the report.")] = None,

@@ -16,11 +16,10 @@ __all__ = ["Condition", "as_condition", "grid"]
 class Condition:
     """Parameters that differ from the base system, and what is done to it.
 
-    Parameters
-    ----------
-    set: parameter values by name.
-    interventions: applied in this condition only, after those of the whole run.
-    about: one line for tables and pages.
+    Args:
+        set: parameter values by name.
+        interventions: applied in this condition only, after those of the whole run.
+        about: one line for tables and pages.
     """
 
     set: Mapping[str, Any] = field(default_factory=dict)

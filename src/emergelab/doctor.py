@@ -48,7 +48,7 @@ def _checked(name: str, advice: str, check: Callable[[], str]) -> Check:
 
 
 def _python() -> str:
-    if sys.version_info < (3, 11):
+    if sys.version_info[:2] < (3, 11):  # noqa: UP036 - a checkout may be run without being installed
         raise RuntimeError(f"Python {platform.python_version()}")
     return f"{platform.python_version()} on {platform.platform()}"
 

@@ -22,10 +22,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .errors import SiteError, UserError
 from ._site import Handler, installed, matches, serial
+from .errors import SiteError, UserError
 
-__all__ = ["Ablate", "Clamp", "Intervention", "Noise", "Pulses", "Ramp", "Replay", "Scale", "Shift", "Swap", "Window", "edit"]
+__all__ = [
+    "Ablate",
+    "Clamp",
+    "Intervention",
+    "Noise",
+    "Pulses",
+    "Ramp",
+    "Replay",
+    "Scale",
+    "Shift",
+    "Swap",
+    "Window",
+    "edit",
+]
 
 FOREVER = 2**31 - 1
 Time = Int[Array, ""] | Int[np.ndarray, ""]
@@ -145,7 +158,9 @@ class Intervention(eqx.Module):
         strength = self.during.strength(moment.time)
         if isinstance(self.during, Ramp):
             if not real:
-                raise SiteError(f"{type(self).__name__}({self.site!r}): a Ramp needs a real-valued site, {name!r} is {value.dtype}")
+                raise SiteError(
+                    f"{type(self).__name__}({self.site!r}): a Ramp needs a real-valued site, {name!r} is {value.dtype}"
+                )
             # Exact at both ends: a blend of equal weights 0 and 1 would not be, for infinities.
             blend = value + strength.astype(value.dtype) * (new - value)
             return jnp.where(strength >= 1, new, jnp.where(strength <= 0, value, blend))
@@ -158,7 +173,13 @@ def _number(owner: str, name: str, value: Any) -> Any:
     array = np.asarray(value)
     if array.dtype.kind not in "iufb":
         raise UserError(f"{owner}: {name} must be a number or an array of numbers, got {value!r}")
-    return array.astype(np.float32) if array.dtype.kind == "f" else array.astype(np.int32) if array.dtype.kind in "iu" else array
+    return (
+        array.astype(np.float32)
+        if array.dtype.kind == "f"
+        else array.astype(np.int32)
+        if array.dtype.kind in "iu"
+        else array
+    )
 
 
 class Clamp(Intervention):
@@ -285,7 +306,10 @@ class Replay(Intervention):
         self.values = _number("Replay", "values", values)
         self.seeds = None if seeds is None else np.asarray(seeds, np.int32)
         if self.seeds is not None and self.seeds.shape != np.shape(self.values)[:1]:
-            raise UserError(f"Replay: values must have one row for each of the {self.seeds.size} seeds, got {np.shape(self.values)[0]}")
+            raise UserError(
+                f"Replay: values must have one row for each of the {self.seeds.size} seeds, got "
+                f"{np.shape(self.values)[0]}"
+            )
         if not isinstance(self.during, Window):
             raise UserError("Replay: during must be None or (start, stop)")
 
@@ -293,11 +317,15 @@ class Replay(Intervention):
     def of(cls, run: Any, site: str, condition: str | None = None, during: Any = None) -> Replay:
         """What `site` held in a run that was recorded with `taps=[site], every=1`, seed by seed."""
         if site not in run.data:
-            raise UserError(f"Replay.of: the run holds no site {site!r}; record it with el.run(..., taps=[{site!r}], every=1)")
+            raise UserError(
+                f"Replay.of: the run holds no site {site!r}; record it with el.run(..., taps=[{site!r}], every=1)"
+            )
         record = run.data[site]
         steps = record.time.values
         if len(steps) > 1 and steps[1] - steps[0] != 1:
-            raise UserError(f"Replay.of: the run was recorded every {steps[1] - steps[0]} steps; playing back needs every=1")
+            raise UserError(
+                f"Replay.of: the run was recorded every {steps[1] - steps[0]} steps; playing back needs every=1"
+            )
         if condition is None:
             if record.sizes["condition"] > 1:
                 raise UserError(f"Replay.of: condition must be one of {list(record.condition.values)}")
@@ -344,7 +372,9 @@ def edit(*interventions: Intervention, time: Any = 0, seed: Any = 0, key: PRNGKe
     Raises:
         SiteError: if an intervention met no site.
     """
-    moment = Moment(jnp.asarray(time, jnp.int32), jnp.asarray(seed, jnp.int32), jax.random.key(0) if key is None else key)
+    moment = Moment(
+        jnp.asarray(time, jnp.int32), jnp.asarray(seed, jnp.int32), jax.random.key(0) if key is None else key
+    )
     with editing(interventions, moment) as editor:
         yield
     for intervention in interventions:

@@ -15,15 +15,14 @@ RESERVED_DIMS = ("condition", "seed", "time")
 class Observable:
     """What a system shows of its state, computed at record times only.
 
-    Parameters
-    ----------
-    name: the name in `run.data`; letters, digits and underscores.
-    dims: names of its axes beyond (condition, seed, time); `()` is a scalar.
-    unit: unit in the sense of UDUNITS ("1" is dimensionless, "" is not stated).
-    about: one line for tables, figures and the `long_name` on disk.
-    low, high: the range in which values are meaningful, if there is one (used for axes, never for clipping).
-    nan_ok: NaN means "undefined here" (a mean over nothing). Otherwise a NaN marks the seed as diverged;
-        an infinity always does.
+    Args:
+        name: the name in `run.data`; letters, digits and underscores.
+        dims: names of its axes beyond (condition, seed, time); `()` is a scalar.
+        unit: unit in the sense of UDUNITS ("1" is dimensionless, "" is not stated).
+        about: one line for tables, figures and the `long_name` on disk.
+        low, high: the range in which values are meaningful, if there is one (used for axes, never for clipping).
+        nan_ok: NaN means "undefined here" (a mean over nothing). Otherwise a NaN marks the seed as diverged;
+            an infinity always does.
     """
 
     name: str
@@ -36,9 +35,13 @@ class Observable:
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
-            raise UserError(f"observable {self.name!r}: a name has letters, digits and underscores, and begins with a letter")
+            raise UserError(
+                f"observable {self.name!r}: a name has letters, digits and underscores, and begins with a letter"
+            )
         clash = set(self.dims) & set(RESERVED_DIMS)
         if clash:
-            raise UserError(f"observable {self.name!r}: the dim {sorted(clash)[0]!r} is the engine's; choose another name")
+            raise UserError(
+                f"observable {self.name!r}: the dim {sorted(clash)[0]!r} is the engine's; choose another name"
+            )
         if len(set(self.dims)) != len(self.dims):
             raise UserError(f"observable {self.name!r}: dims {self.dims} repeat a name")

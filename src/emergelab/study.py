@@ -43,12 +43,11 @@ class Paper:
 class Size:
     """How large a study is run.
 
-    Parameters
-    ----------
-    steps, every, seeds: as in `el.run`.
-    set: parameters of the base system at this size.
-    conditions: those that belong to this size; None is all.
-    about: what was cut against the paper, and why.
+    Args:
+        steps, every, seeds: as in `el.run`.
+        set: parameters of the base system at this size.
+        conditions: those that belong to this size; None is all.
+        about: what was cut against the paper, and why.
     """
 
     steps: int
@@ -75,18 +74,17 @@ class Figure:
 class Study:
     """A published phenomenon, executable.
 
-    Parameters
-    ----------
-    slug: lower-case name with hyphens, unique.
-    family: one of societies, networks, learners, languages, continual, minds.
-    papers: what it reproduces.
-    system: the class of its system.
-    conditions: name -> parameters that differ from the defaults, or an `el.Condition`.
-    sizes: at least "tiny" (seconds, for tests) and "quick" (a minute or two on two cores).
-    claims: what the papers state, as tests.
-    figures: drawn after every run; the first is the study's headline.
-    view: how a studio shows a state; None where there is nothing to see.
-    page: title line and markdown sections; by default the docstring of the system's module.
+    Args:
+        slug: lower-case name with hyphens, unique.
+        family: one of societies, networks, learners, languages, continual, minds.
+        papers: what it reproduces.
+        system: the class of its system.
+        conditions: name -> parameters that differ from the defaults, or an `el.Condition`.
+        sizes: at least "tiny" (seconds, for tests) and "quick" (a minute or two on two cores).
+        claims: what the papers state, as tests.
+        figures: drawn after every run; the first is the study's headline.
+        view: how a studio shows a state; None where there is nothing to see.
+        page: title line and markdown sections; by default the docstring of the system's module.
 
     Raises:
         UserError: a wrong slug or family, a missing size, a claim or a size that names an unknown condition.
@@ -126,11 +124,17 @@ class Study:
         for size_name, size in self.sizes.items():
             for name in size.conditions or ():
                 if name not in self.conditions:
-                    raise UserError(f"study {self.slug!r}, size {size_name!r}: no condition {name!r}{nearest(name, self.conditions)}")
+                    raise UserError(
+                        f"study {self.slug!r}, size {size_name!r}: no condition "
+                        f"{name!r}{nearest(name, self.conditions)}"
+                    )
         for claim in self.claims:
             for name in claim.test.conditions:
                 if name not in self.conditions:
-                    raise UserError(f"study {self.slug!r}, claim {claim.text!r}: no condition {name!r}{nearest(name, self.conditions)}")
+                    raise UserError(
+                        f"study {self.slug!r}, claim {claim.text!r}: no condition "
+                        f"{name!r}{nearest(name, self.conditions)}"
+                    )
 
     @property
     def title(self) -> str:
@@ -149,7 +153,7 @@ class Study:
         *,
         seeds: int | Sequence[int] | None = None,
         conditions: Sequence[str] | None = None,
-        set: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the command line
+        set: Mapping[str, Any] | None = None,
         interventions: Sequence[Any] = (),
         out: str | os.PathLike[str] | None = None,
         **options: Any,
@@ -214,5 +218,3 @@ class Study:
 
     def __repr__(self) -> str:
         return f"Study({self.slug!r}: {self.title})"
-
-

@@ -56,9 +56,7 @@ class Parameter:
         return noun
 
 
-def param(
-    default: Any, *, low: float | None = None, high: float | None = None, unit: str = "", about: str = ""
-) -> Any:
+def param(default: Any, *, low: float | None = None, high: float | None = None, unit: str = "", about: str = "") -> Any:
     """A traced parameter: conditions may differ in it without recompiling.
 
     Args:
@@ -130,7 +128,13 @@ def _checked(owner: str, name: str, info: Parameter, value: Any) -> Any:
     """The value as the field holds it, or a ParameterError that names parameter, range and value given."""
 
     def refuse() -> ParameterError:
-        shown = value if isinstance(value, str) else np.array2string(np.asarray(value), threshold=8) if np.ndim(value) else value
+        shown = (
+            value
+            if isinstance(value, str)
+            else np.array2string(np.asarray(value), threshold=8)
+            if np.ndim(value)
+            else value
+        )
         return ParameterError(f"{owner}: parameter {name!r} must be {info.expected()}, got {shown!r}")
 
     if info.kind == "choice":
@@ -216,7 +220,9 @@ class HostSystem(_Parameters):
 
     @abc.abstractmethod
     async def step(self, state: Any, context: Any) -> Any:
-        """The state one step later. `context` has `.seed`, `.time`, `.rng`, `.emit(kind, **payload)` and `.site(name, value)`."""
+        """The state one step later. `context` has `.seed`, `.time`, `.rng`, `.emit(kind, **payload)` and `.site(name,
+        value)`.
+        """
 
     @abc.abstractmethod
     async def observe(self, state: Any, context: Any) -> Mapping[str, Any]:

@@ -63,8 +63,13 @@ def verdict_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
             if extra:
                 claim.append(f"\n{extra}", style="dim")
         made.add_row(
-            Text(f"{SIGNS[word]} {word}", style=COLOURS[word]), claim, interval(row), bound(row), str(row["seeds"]), row["published"],
-        )  # fmt: skip
+            Text(f"{SIGNS[word]} {word}", style=COLOURS[word]),
+            claim,
+            interval(row),
+            bound(row),
+            str(row["seeds"]),
+            row["published"],
+        )
     return made
 
 

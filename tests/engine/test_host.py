@@ -17,7 +17,15 @@ def no_pauses(monkeypatch):
 
 
 def test_records_events_and_labels(tmp_path):
-    made = el.run(Chatter(), steps=10, every=2, seeds=5, conditions={"quiet": {"talk": 0.0}, "loud": {"talk": 1.0}}, out=tmp_path / "r", progress=False)
+    made = el.run(
+        Chatter(),
+        steps=10,
+        every=2,
+        seeds=5,
+        conditions={"quiet": {"talk": 0.0}, "loud": {"talk": 1.0}},
+        out=tmp_path / "r",
+        progress=False,
+    )
     np.testing.assert_array_equal(made.data["said"].sel(condition="loud").values, np.tile(np.arange(0, 11, 2), (5, 1)))
     assert (made.data["said"].sel(condition="quiet") == 0).all()
     events = made.events.to_pylist()

@@ -63,8 +63,12 @@ def test_each_kind_does_what_it_says(tmp_path):
 
 
 def test_they_are_applied_in_the_order_given(tmp_path):
-    np.testing.assert_array_equal(increments(tmp_path / "a", el.Shift("increment", 1), el.Scale("increment", 2)), (PLAIN + 1) * 2)
-    np.testing.assert_array_equal(increments(tmp_path / "b", el.Scale("increment", 2), el.Shift("increment", 1)), PLAIN * 2 + 1)
+    np.testing.assert_array_equal(
+        increments(tmp_path / "a", el.Shift("increment", 1), el.Scale("increment", 2)), (PLAIN + 1) * 2
+    )
+    np.testing.assert_array_equal(
+        increments(tmp_path / "b", el.Scale("increment", 2), el.Shift("increment", 1)), PLAIN * 2 + 1
+    )
 
 
 def test_schedules(tmp_path):

@@ -20,7 +20,10 @@ KILLS = 20
 
 def start(out, *more):
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.engine.grow", str(out), *more], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [sys.executable, "-m", "tests.engine.grow", str(out), *more],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -176,5 +179,3 @@ def test_a_checkpoint_of_other_code_is_refused(tmp_path):
 
     with pytest.raises(el.UserError, match="the code has changed since"):
         el.resume(tmp_path / "r", system=Wider, progress=False)
-
-

@@ -30,9 +30,7 @@ def test_band_is_the_t_interval_of_the_mean_over_finite_seeds() -> None:
     fig, ax = figures.new()
     figures.band(ax, time, values, label="a", colour=figures.COLOURS[0])
     mean = ax.get_lines()[-1].get_ydata()
-    np.testing.assert_allclose(
-        mean[:3], [values[:, 0].mean(), np.nanmean(values[:, 1]), np.nanmean(values[:, 2])]
-    )
+    np.testing.assert_allclose(mean[:3], [values[:, 0].mean(), np.nanmean(values[:, 1]), np.nanmean(values[:, 2])])
     assert np.isnan(mean[3])
     corners = ax.collections[0].get_paths()[0].vertices
     got = corners[corners[:, 0] == 0.0, 1]

@@ -19,9 +19,7 @@ def planted(rng, p, length, items, seeds=5, sizes=SIZES):
     """Exact match of ``length`` tokens and the loss per token behind it."""
     loss = -np.log(p)[None] * np.exp(0.05 * rng.standard_normal((seeds, 1)))
     score = rng.binomial(items, np.exp(-loss) ** length) / items
-    return xr.Dataset(
-        {"em": (("seed", "size"), score), "nll": (("seed", "size"), loss)}, coords={"size": sizes}
-    )
+    return xr.Dataset({"em": (("seed", "size"), score), "nll": (("seed", "size"), loss)}, coords={"size": sizes})
 
 
 def power_law(exponent=-0.4, sizes=SIZES):
@@ -197,11 +195,7 @@ def test_sweep_from_item_level_outputs():
     data = planted(rng, p, 5, 200)
     data["em"] = (("seed", "size"), tokens.prod(axis=-1).mean(axis=-1))
     data["tokens"] = (("seed", "size", "item", "token"), tokens)
-    sweep = (
-        mirage(data, "em", "nll", items=200, along="size", tokens="tokens")
-        .to_frame("sweep")
-        .set_index("metric")
-    )
+    sweep = mirage(data, "em", "nll", items=200, along="size", tokens="tokens").to_frame("sweep").set_index("metric")
     assert {"exact match", "edit distance", "Brier", "at least half right"} <= set(sweep.index)
     assert sweep.loc["exact match", "W_decades"] == pytest.approx(sweep.loc["em", "W_decades"])
     soft = mirage(data, "em", "nll", along="size", tokens=data["tokens"] * 0.9 + 0.05).to_frame("sweep")
@@ -262,12 +256,8 @@ def test_every_input_gets_a_defined_answer(draw, seeds, steps, call):
     def block():
         return np.array([draw.draw(st.lists(cells, min_size=steps, max_size=steps)) for _ in range(seeds)])
 
-    x = np.array(
-        draw.draw(st.lists(st.integers(-2, 40), min_size=steps, max_size=steps, unique=True)), dtype=float
-    )
-    data = xr.Dataset(
-        {"y": (("seed", "time"), block()), "z": (("seed", "time"), block())}, coords={"time": x}
-    )
+    x = np.array(draw.draw(st.lists(st.integers(-2, 40), min_size=steps, max_size=steps, unique=True)), dtype=float)
+    data = xr.Dataset({"y": (("seed", "time"), block()), "z": (("seed", "time"), block())}, coords={"time": x})
     result = mirage(data, "y", "z", draws=99, **call)
     assert result.verdict in ("mirage", "floor", "genuine", "undecided")
     assert json.loads(result.to_json()) and len(result.explain()) > 100

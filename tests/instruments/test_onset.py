@@ -24,9 +24,7 @@ def curves(values, time=None, name="y"):
     return xr.DataArray(values, dims=dims, coords=coords, name=name)
 
 
-def sigmoids(
-    rng, seeds, steps=200, centre=800.0, spread=0.2, width=0.05, noise=0.05, never=0.0, conditions=None
-):
+def sigmoids(rng, seeds, steps=200, centre=800.0, spread=0.2, width=0.05, noise=0.05, never=0.0, conditions=None):
     """Logistic rises in log time with a centre of its own in every seed; returns data and the true
     centres."""
     time = np.arange(1, steps + 1) * 10.0
@@ -187,9 +185,7 @@ def test_order_that_turns_with_the_threshold_gives_no_verdict():
     noise = 0.01 * np.random.default_rng(4).standard_normal((2, 12, 300))
     slow = np.clip(time / 3000, 0, 1)  # early to start, late to finish
     fast = 1 / (1 + np.exp(-(time - 1200) / 30))
-    result = onset(
-        curves(np.stack([np.tile(slow, (12, 1)), np.tile(fast, (12, 1))]) + noise, time), threshold=0.3
-    )
+    result = onset(curves(np.stack([np.tile(slow, (12, 1)), np.tile(fast, (12, 1))]) + noise, time), threshold=0.3)
     assert result.to_frame("contrasts")["order_flips"].all() and result.verdict == "inconclusive"
     assert any("changes with the threshold" in w for w in result.warnings)
     panel = result.to_frame("sensitivity")

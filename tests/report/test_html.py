@@ -123,9 +123,7 @@ def test_page_is_self_contained(tmp_path: Path) -> None:
         assert tag == "a" or "href" not in attributes
     style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
     assert style and not re.search(r"url\(|@import|http", style.group(1))
-    policy = next(
-        m["content"] for m in parsed.all("meta") if m.get("http-equiv") == "Content-Security-Policy"
-    )
+    policy = next(m["content"] for m in parsed.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'")
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["report.html"]
 
@@ -178,9 +176,7 @@ def test_empty_parts_leave_no_heading() -> None:
 
 
 def test_tables_show_numbers_for_reading() -> None:
-    text = page(
-        tables=[("c", ["name", "n", "x"], [["a", np.int64(12345), np.float32(0.123456)], ["b", 2, None]])]
-    )
+    text = page(tables=[("c", ["name", "n", "x"], [["a", np.int64(12345), np.float32(0.123456)], ["b", 2, None]])])
     assert "<td>a</td>" in text
     assert '<td class="number">12,345</td>' in text
     assert '<td class="number">0.123</td>' in text

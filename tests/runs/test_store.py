@@ -15,7 +15,9 @@ from ..engine.systems import Drift, Voter
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("store") / "run"
-    return el.run(Voter(), steps=40, every=4, seeds=[5, 2, 9], conditions={"a": {}, "b": {"noise": 0.5}}, out=out, progress=False)
+    return el.run(
+        Voter(), steps=40, every=4, seeds=[5, 2, 9], conditions={"a": {}, "b": {"noise": 0.5}}, out=out, progress=False
+    )
 
 
 def test_labels(finished):

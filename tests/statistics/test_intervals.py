@@ -39,9 +39,7 @@ def test_t_interval_agrees_with_scipy():
 def test_bca_agrees_with_scipy_for_many_seeds():
     values = np.random.default_rng(1).exponential(1.0, 400)
     e = estimate(values, draws=20_000)
-    peer = stats.bootstrap(
-        (values,), np.mean, n_resamples=20_000, rng=np.random.default_rng(2)
-    ).confidence_interval
+    peer = stats.bootstrap((values,), np.mean, n_resamples=20_000, rng=np.random.default_rng(2)).confidence_interval
     assert (e.low, e.high) == pytest.approx((peer.low, peer.high), abs=0.01)
 
 

@@ -174,11 +174,7 @@ def simulate(
     note()
     turn = cells[0]
     for t in range(limit):
-        if (
-            out.swaps >= cap
-            or (stop == "sorted" and out.descents[-1] == 0)
-            or (noise == 0 and not moves(cells))
-        ):
+        if out.swaps >= cap or (stop == "sorted" and out.descents[-1] == 0) or (noise == 0 and not moves(cells)):
             break
         if scheduler == "random":
             weights = np.array([rates[c.algotype] * (c.frozen == LIVE) for c in cells])

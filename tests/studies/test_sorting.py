@@ -47,10 +47,7 @@ def initial(system: Sorting, seed: int) -> Any:
 def as_oracle(state: Any) -> list[oracle.Cell]:
     c = state.cells
     fields = zip(
-        *(
-            np.asarray(x).astype(int).tolist()
-            for x in (c.value, c.algotype, c.frozen, c.direction, c.label, c.ideal)
-        ),
+        *(np.asarray(x).astype(int).tolist() for x in (c.value, c.algotype, c.frozen, c.direction, c.label, c.ideal)),
         strict=True,
     )
     return [oracle.Cell(*row) for row in fields]
@@ -175,10 +172,7 @@ def test_inversions_never_rise_where_the_paper_sees_backtracking(arrays: Any) ->
     end = arrays.isel(time=-1)
     names = ["bubble", "insertion", "selection", "bubble+insertion"]
     names += [
-        f"{a}-{kind}-{k}"
-        for a in ("bubble", "insertion")
-        for kind in ("movable", "immovable")
-        for k in (1, 2, 3)
+        f"{a}-{kind}-{k}" for a in ("bubble", "insertion") for kind in ("movable", "immovable") for k in (1, 2, 3)
     ]
     names += [f"selection-immovable-{k}" for k in (1, 2, 3)]
     some = end.sel(condition=names)
@@ -201,20 +195,14 @@ def test_everything_that_should_halts_in_order(arrays: Any) -> None:
         assert (end.halted.sel(condition=name) == 1).all(), name
         assert (end.in_place.sel(condition=name) == 100).all(), name
         assert (end.sortedness.sel(condition=name) == 100).all(), name
-    assert (
-        end.halted.sel(condition=[c for c in map(str, end.condition.values) if "movable" in c]) == 1
-    ).all()
+    assert (end.halted.sel(condition=[c for c in map(str, end.condition.values) if "movable" in c]) == 1).all()
 
 
 def test_cells_are_only_exchanged_and_walls_stay(arrays: Any) -> None:
-    cells = {
-        k: arrays[f"state.cells.{k}"].values for k in ("value", "algotype", "frozen", "direction", "label")
-    }
+    cells = {k: arrays[f"state.cells.{k}"].values for k in ("value", "algotype", "frozen", "direction", "label")}
     whole = np.stack(list(cells.values()))  # field, condition, seed, time, position
     one = sum(whole[i].astype(np.int64) * 100**i for i in range(len(whole)))
-    np.testing.assert_array_equal(
-        np.sort(one, axis=-1), np.broadcast_to(np.sort(one[:, :, :1], axis=-1), one.shape)
-    )
+    np.testing.assert_array_equal(np.sort(one, axis=-1), np.broadcast_to(np.sort(one[:, :, :1], axis=-1), one.shape))
     for c, name in enumerate(map(str, arrays.condition.values)):
         if "immovable" in name:
             frozen, value = cells["frozen"][c], cells["value"][c]
@@ -324,9 +312,7 @@ def test_every_event_is_drawn_with_its_probability(settings_: dict[str, Any]) ->
             key = tuple((c.value, c.algotype, c.frozen, c.label, c.ideal) for c in after)
             expected[key] = expected.get(key, 0.0) + weight * rates[cells[actor].algotype] / live
         share = sum(expected.values())
-        out = jax.tree.map(
-            np.asarray, many_steps(system, state, jax.random.split(jax.random.key(seed), draws))
-        )
+        out = jax.tree.map(np.asarray, many_steps(system, state, jax.random.split(jax.random.key(seed), draws)))
         c = out.cells
         rows = np.stack([c.value, c.algotype, c.frozen, c.label, c.ideal], axis=-1).astype(int)
         seen: dict[tuple[tuple[int, ...], ...], int] = {}
@@ -441,9 +427,7 @@ def test_schedulers_with_memory_take_turns() -> None:
         if scheduler == "round-robin":
             assert (out.turn == 7).all()
         else:
-            assert (
-                0.1 < np.mean(~np.isin(out.turn, (5, 6, 7))) < 0.22
-            )  # 1/5 end their burst, 10 of 13 go elsewhere
+            assert 0.1 < np.mean(~np.isin(out.turn, (5, 6, 7))) < 0.22  # 1/5 end their burst, 10 of 13 go elsewhere
 
 
 # -- interventions, bounds, study
@@ -511,9 +495,7 @@ def test_lesion_transplant_silence_and_rates(tmp_path: Any) -> None:
     quiet = d.sel(condition="silence")
     assert (quiet.swaps.sel(time=50) == 0).all() and (quiet.swaps.isel(time=-1) > 0).all()
     assert (end.swaps.sel(condition="still") == 0).all() and (end.halted.sel(condition="still") == 1).all()
-    assert (end.halted.sel(condition="errs") == 0).all() and (
-        end.inversion_rises.sel(condition="errs") > 0
-    ).all()
+    assert (end.halted.sel(condition="errs") == 0).all() and (end.inversion_rises.sel(condition="errs") > 0).all()
 
 
 def test_two_cells_and_too_many_frozen() -> None:
@@ -521,9 +503,7 @@ def test_two_cells_and_too_many_frozen() -> None:
     for seed in range(4):
         state = jax.tree.map(jnp.asarray, initial(system, seed))
         for t in range(4):
-            state = jax.tree.map(
-                lambda x: x[0], many_steps(system, state, jax.random.split(jax.random.key(t), 1))
-            )
+            state = jax.tree.map(lambda x: x[0], many_steps(system, state, jax.random.split(jax.random.key(t), 1)))
         assert np.asarray(state.cells.value).tolist() == [0, 1]
         assert int(state.swaps) == oracle.descents(np.asarray(initial(system, seed).cells.value).tolist())
     assert (initial(Sorting(n=5, frozen=50, frozen_where="middle"), 0).cells.frozen == 2).all()

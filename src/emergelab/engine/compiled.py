@@ -18,12 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key, PRNGKeyArray, PyTree
 
+from .._site import SiteInfo, catalogue, require, site, tap
 from ..errors import SiteError, UserError
 from ..intervention import Intervention, Moment, editing
 from ..observable import Observable
-from .._site import SiteInfo, catalogue, require, site, tap
 from ..system import System
-from .plan import Cell
+from .plan import Cell, signature
 
 # Folded into a step's key for what must not share the step's own random numbers. Large, so that they meet neither a
 # step's `split` nor a plausible number of steps.
@@ -95,13 +95,17 @@ def _moment(root: PRNGKeyArray, seed: Array, time: Array) -> tuple[PRNGKeyArray,
     return key, Moment(time, seed, jax.random.fold_in(key, NOISE))
 
 
-def _step(system: System, interventions: Sequence[Intervention], state: PyTree, root: PRNGKeyArray, seed: Array, time: Array) -> PyTree:
+def _step(
+    system: System, interventions: Sequence[Intervention], state: PyTree, root: PRNGKeyArray, seed: Array, time: Array
+) -> PyTree:
     key, moment = _moment(root, seed, time)
     with editing(interventions, moment):
         return system.step(_announce(state), key)
 
 
-def _observe(system: System, interventions: Sequence[Intervention], state: PyTree, root: PRNGKeyArray, seed: Array, time: Array) -> dict[str, Array]:
+def _observe(
+    system: System, interventions: Sequence[Intervention], state: PyTree, root: PRNGKeyArray, seed: Array, time: Array
+) -> dict[str, Array]:
     key, moment = _moment(root, seed, time)
     with editing(interventions, moment):
         values = system.observe(_announce(state), jax.random.fold_in(key, OBSERVE))
@@ -131,7 +135,14 @@ def begin(spec: Spec, leaves: list[Array], seeds: Int[Array, "s"], each_conditio
 
 @partial(jax.jit, static_argnums=0, donate_argnums=2)
 def advance(
-    spec: Spec, leaves: list[Array], state: PyTree, seeds: Int[Array, "s"], start: Array, first: Array, every: Array, n: Array
+    spec: Spec,
+    leaves: list[Array],
+    state: PyTree,
+    seeds: Int[Array, "s"],
+    start: Array,
+    first: Array,
+    every: Array,
+    n: Array,
 ) -> tuple[PyTree, dict[str, Array]]:
     """Go on for `n` records (at most `spec.capacity`).
 
@@ -151,7 +162,9 @@ def advance(
     def step(leaves: list[Array], arrays: PyTree, root: PRNGKeyArray, seed: Array, time: Array) -> PyTree:
         system, interventions = jax.tree.unflatten(spec.treedef, leaves)
         new = eqx.filter(_step(system, interventions, eqx.combine(arrays, rest), root, seed, time), _is_data)
-        return jax.tree.map(lambda a, b: b if jnp.issubdtype(a.dtype, jax.dtypes.prng_key) else jnp.asarray(b, a.dtype), arrays, new)
+        return jax.tree.map(
+            lambda a, b: b if jnp.issubdtype(a.dtype, jax.dtypes.prng_key) else jnp.asarray(b, a.dtype), arrays, new
+        )
 
     def record(leaves: list[Array], arrays: PyTree, root: PRNGKeyArray, seed: Array, time: Array) -> dict[str, Array]:
         system, interventions = jax.tree.unflatten(spec.treedef, leaves)
@@ -193,7 +206,10 @@ compilations = 0  # for tests: how often XLA was asked in this process
 def program(spec: Spec, *args: Any) -> Any:
     """The compiled `advance` for these shapes."""
     global compilations
-    shapes = tuple((jnp.shape(x), str(jnp.result_type(x))) if not hasattr(x, "dtype") else (x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
+    shapes = tuple(
+        (jnp.shape(x), str(jnp.result_type(x))) if not hasattr(x, "dtype") else (x.shape, str(x.dtype))
+        for x in jax.tree.leaves(args)
+    )
     where = jax.tree.leaves(args[1])[0].devices() if jax.tree.leaves(args[1]) else ()
     key = (spec, jax.tree.structure(args), shapes, frozenset(map(str, where)))
     with _lock:
@@ -212,70 +228,89 @@ def _abstract_state(system: System) -> PyTree:
     except (TypeError, AttributeError, KeyError, IndexError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{type(system).__name__}.init does not run: {type(error).__name__}: {str(error).splitlines()[0]}") from error
+        raise UserError(
+            f"{type(system).__name__}.init does not run: {type(error).__name__}: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _traced(cell: Cell) -> tuple[PyTree, PyTree, dict[str, Any], list[SiteInfo]]:
+    """Shapes of the state before and after a step and of the observables, and all sites, from one trace of each
+    verb.
+    """
+    system = jax.tree.map(jnp.asarray, cell.system)  # parameters as the program will see them
+    zero, key, rest = jnp.int32(0), jax.random.key(0), _rest(system)
+    before = eqx.filter(_abstract_state(system), _is_data)
+    out: dict[str, Any] = {}
+    found: dict[str, SiteInfo] = {}
+    for where, f in (("step", _step), ("observe", _observe)):
+
+        def verb(arrays: PyTree, f: Any = f) -> Any:
+            return eqx.filter(f(system, cell.interventions, eqx.combine(arrays, rest), key, zero, zero), _is_data)
+
+        out[where], shapes = catalogue(verb, before)
+        for name, shape in shapes.items():
+            places = f"{found[name].where}, {where}" if name in found else where
+            found[name] = SiteInfo(name, tuple(shape.shape), str(shape.dtype), places)
+    return before, out["step"], out["observe"], list(found.values())
 
 
 def sites(system: System) -> list[SiteInfo]:
-    """Every site of a system with shape, dtype and where it is announced, by abstract evaluation: nothing is computed."""
-    zero = jnp.int32(0)
-    system = jax.tree.map(jnp.asarray, system)  # parameters as the program will see them
-    found: dict[str, SiteInfo] = {}
-    rest = _rest(system)
-    arrays = eqx.filter(_abstract_state(system), _is_data)
-    for where, f in (("step", _step), ("observe", _observe)):
-        def whole(arrays: PyTree, f: Any = f) -> Any:
-            out = f(system, (), eqx.combine(arrays, rest), jax.random.key(0), zero, zero)
-            return eqx.filter(out, _is_data)
-
-        for name, shape in catalogue(whole, arrays).items():
-            places = f"{found[name].where}, {where}" if name in found else where
-            found[name] = SiteInfo(name, tuple(shape.shape), str(shape.dtype), places)
-    return list(found.values())
+    """Every site of a system with shape, dtype and where it is announced, by abstract evaluation: nothing is
+    computed.
+    """
+    return _traced(Cell("", system, ()))[3]
 
 
-def check(cell: Cell, taps: Sequence[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Observables and taps of a condition with their shapes; everything that is wrong with a system is said here.
+_checked: dict[Any, tuple[dict[str, Any], tuple[str, ...], int]] = {}
+
+
+def check(cell: Cell, taps: Sequence[str]) -> tuple[dict[str, Any], tuple[str, ...], int]:
+    """Observables and taps of a condition with their shapes, and the bytes of one seed's state.
+
+    Everything that is wrong with a system is said here, before anything is computed; once a signature.
 
     Raises:
         UserError: undeclared or missing observables, wrong numbers of dims, a state that changes its structure.
         SiteError: an intervention or a tap that addresses no site, or does not fit it.
     """
-    system, owner = jax.tree.map(jnp.asarray, cell.system), type(cell.system).__name__
-    known = {s.name: s for s in sites(system)}
+    known = (signature(cell), tuple(taps))
+    if known not in _checked:
+        _checked[known] = _check(cell, taps)
+    return _checked[known]
+
+
+def _check(cell: Cell, taps: Sequence[str]) -> tuple[dict[str, Any], tuple[str, ...], int]:
+    owner = type(cell.system).__name__
+    before, after, shapes, announced = _traced(cell)
     for intervention in cell.interventions:
-        require(intervention.site, list(known), owner)
-    in_step = [s.name for s in known.values() if "step" in s.where]
+        require(intervention.site, [s.name for s in announced], owner)
+    in_step = [s.name for s in announced if "step" in s.where]
     tapped = tuple(dict.fromkeys(name for pattern in taps for name in require(pattern, in_step, owner)))
-
-    zero, key = jnp.int32(0), jax.random.key(0)
-    rest = _rest(system)
-    before = eqx.filter(_abstract_state(system), _is_data)
-
-    def next_state(arrays: PyTree) -> PyTree:
-        return eqx.filter(_step(system, cell.interventions, eqx.combine(arrays, rest), key, zero, zero), _is_data)
-
-    def shown(arrays: PyTree) -> dict[str, Array]:
-        return _observe(system, cell.interventions, eqx.combine(arrays, rest), key, zero, zero)
-
-    def inside(arrays: PyTree) -> dict[str, Array]:
-        return tap(_step, *tapped)(system, cell.interventions, eqx.combine(arrays, rest), key, zero, zero)[1]
-
-    _same_structure(owner, before, jax.eval_shape(next_state, before))
-    shapes = jax.eval_shape(shown, before)
-    _declared(owner, system.observables, shapes)
-    ordered = {o.name: shapes[o.name] for o in system.observables}
+    _same_structure(owner, before, after)
+    observables = cell.system.observables
+    _declared(owner, observables, shapes)
+    ordered = {o.name: shapes[o.name] for o in observables}
     if tapped:
+        rest = _rest(cell.system)
+
+        def inside(arrays: PyTree) -> dict[str, Array]:
+            whole, zero = eqx.combine(arrays, rest), jnp.int32(0)
+            return tap(_step, *tapped)(cell.system, cell.interventions, whole, jax.random.key(0), zero, zero)[1]
+
         ordered |= jax.eval_shape(inside, before)
     for name in ordered:
         if name in ("condition", "seed", "time"):
             raise SiteError(f"{owner}: {name!r} is the name of an axis; call the observable or site otherwise")
-    return ordered, tapped
+    size = sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(before))
+    return ordered, tapped, size
 
 
 def _declared(owner: str, observables: Sequence[Observable], shapes: dict[str, Any]) -> None:
     names = [o.name for o in observables]
     if not names:
-        raise UserError(f"{owner}: observables is empty; declare what observe returns, e.g. observables = (el.Observable('x'),)")
+        raise UserError(
+            f"{owner}: observables is empty; declare what observe returns, e.g. observables = (el.Observable('x'),)"
+        )
     extra, lacking = set(shapes) - set(names), set(names) - set(shapes)
     if extra or lacking:
         what = f"returns undeclared {sorted(extra)}" if extra else f"does not return {sorted(lacking)}"
@@ -283,7 +318,8 @@ def _declared(owner: str, observables: Sequence[Observable], shapes: dict[str, A
     for o in observables:
         if len(shapes[o.name].shape) != len(o.dims):
             raise UserError(
-                f"{owner}: observable {o.name!r} has dims {list(o.dims)} but observe returns shape {list(shapes[o.name].shape)}"
+                f"{owner}: observable {o.name!r} has dims {list(o.dims)} but observe returns shape "
+                f"{list(shapes[o.name].shape)}"
             )
 
 
@@ -296,6 +332,4 @@ def _same_structure(owner: str, before: PyTree, after: PyTree) -> None:
     for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True):
         if a.shape != b.shape or a.dtype != b.dtype:
             name = jax.tree_util.keystr(path, simple=True, separator=".") or "the state"
-            raise UserError(
-                f"{owner}.step must keep {name} as {a.dtype}{list(a.shape)}, got {b.dtype}{list(b.shape)}"
-            )
+            raise UserError(f"{owner}.step must keep {name} as {a.dtype}{list(a.shape)}, got {b.dtype}{list(b.shape)}")

@@ -86,7 +86,10 @@ def run(
     _positive("steps", steps, 0)
     _positive("every", every, 1)
     if steps % every:
-        raise UserError(f"steps must be a multiple of every={every}, got {steps}; the nearest is {max(1, round(steps / every)) * every}")
+        raise UserError(
+            f"steps must be a multiple of every={every}, got {steps}; the nearest is "
+            f"{max(1, round(steps / every)) * every}"
+        )
     if chunk is not None:
         _positive("chunk", chunk, 1)
     if workers is not None:
@@ -99,7 +102,9 @@ def run(
     info = _describe(system, cells, numbers, steps, every, taps, study, size, place)
     if isinstance(system, HostSystem):
         if taps:
-            raise UserError("taps: a HostSystem's sites are recorded by its own observables or events; leave taps empty")
+            raise UserError(
+                "taps: a HostSystem's sites are recorded by its own observables or events; leave taps empty"
+            )
         blocks, specs, widths = host.plan(cells, numbers, workers)
     else:
         blocks, specs, widths = _plan(cells, numbers, taps, workers, block_seeds)
@@ -140,9 +145,13 @@ def resume(
         try:
             cells.append(Cell(name, cls(**condition["parameters"]), interventions[name]))
         except (TypeError, UserError) as error:
-            raise RunError(f"{path}: {cls.__name__} no longer takes the parameters of condition {name!r} ({error})") from None
+            raise RunError(
+                f"{path}: {cls.__name__} no longer takes the parameters of condition {name!r} ({error})"
+            ) from None
     blocks = [Block(i, tuple(b["conditions"]), tuple(b["seeds"]), b["width"]) for i, b in enumerate(info["blocks"])]
-    return _carry_out(Store(place), info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries)
+    return _carry_out(
+        Store(place), info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries
+    )
 
 
 # -- the plan -------------------------------------------------------------------------------------------------------
@@ -174,7 +183,15 @@ def _default_folder(name: str) -> str:
 
 
 def _describe(
-    system: Any, cells: Sequence[Cell], seeds: list[int], steps: int, every: int, taps: Sequence[str], study: str | None, size: str | None, place: Place
+    system: Any,
+    cells: Sequence[Cell],
+    seeds: list[int],
+    steps: int,
+    every: int,
+    taps: Sequence[str],
+    study: str | None,
+    size: str | None,
+    place: Place,
 ) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -213,14 +230,13 @@ def _plan(
     shapes: dict[str, Any] | None = None
     sizes = []
     for members in groups:
-        found, _ = compiled.check(cells[members[0]], taps)
+        found, _, size = compiled.check(cells[members[0]], taps)
+        sizes.append(size)
         if shapes is None:
             shapes = found
         elif {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in shapes.items()}:
             first, other = cells[groups[0][0]].name, cells[members[0]].name
             raise UserError(f"conditions {first!r} and {other!r} show observables of different shapes; run them apart")
-        leaves = jax.tree.leaves(compiled._abstract_state(cells[members[0]].system))
-        sizes.append(sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in leaves if hasattr(x, "shape")))
     assert shapes is not None
     blocks = cut(groups, len(seeds), _worker_count(workers), sizes, block_seeds)
     about = {o.name: o for o in cells[0].system.observables}
@@ -229,7 +245,9 @@ def _plan(
         known = about.get(name)
         dims = known.dims if known else tuple(f"{name}.{i}" for i in range(len(shape.shape)))
         attrs = {"long_name": known.about, "units": known.unit} if known else {"long_name": f"value at site {name}"}
-        specs.append(ArraySpec(name, dims, tuple(shape.shape), stored_dtype(shape.dtype), {k: v for k, v in attrs.items() if v}))
+        specs.append(
+            ArraySpec(name, dims, tuple(shape.shape), stored_dtype(shape.dtype), {k: v for k, v in attrs.items() if v})
+        )
     # With one program all conditions may share a chunk on disk; otherwise blocks would meet in one.
     return blocks, specs, (len(cells) if len(groups) == 1 else 1, min(blocks[0].width, len(seeds)))
 
@@ -238,7 +256,15 @@ def _plan(
 
 
 def _carry_out(
-    store: Store, info: dict[str, Any], cells: list[Cell], blocks: list[Block], *, progress: bool, chunk: int | None, workers: int | None, retries: int
+    store: Store,
+    info: dict[str, Any],
+    cells: list[Cell],
+    blocks: list[Block],
+    *,
+    progress: bool,
+    chunk: int | None,
+    workers: int | None,
+    retries: int,
 ) -> Run:
     begun, before = clock.monotonic(), float(info["wall_seconds"])
     total = sum(len(b.conditions) * (b.seeds[1] - b.seeds[0]) for b in blocks) * info["steps"]
@@ -271,7 +297,13 @@ def _carry_out(
 
 
 def _in_threads(
-    store: Store, info: dict[str, Any], cells: list[Cell], blocks: list[Block], bar: Silent, chunk: int | None, workers: int
+    store: Store,
+    info: dict[str, Any],
+    cells: list[Cell],
+    blocks: list[Block],
+    bar: Silent,
+    chunk: int | None,
+    workers: int,
 ) -> None:
     """Blocks in as many threads as there are workers: XLA lets go of the interpreter while it computes."""
     stop = threading.Event()
@@ -298,7 +330,13 @@ def _in_threads(
 
 
 def _compute(
-    store: Store, info: dict[str, Any], cells: list[Cell], block: Block, bar: Silent, chunk: int | None, stop: threading.Event
+    store: Store,
+    info: dict[str, Any],
+    cells: list[Cell],
+    block: Block,
+    bar: Silent,
+    chunk: int | None,
+    stop: threading.Event,
 ) -> None:
     """Bring one block to its end, from its last checkpoint if it has one."""
     if stop.is_set():
@@ -310,7 +348,7 @@ def _compute(
     real = len(numbers)
     padded = numbers + [numbers[-1]] * (block.width - real)
 
-    shapes, tapped = compiled.check(members[0], info["taps"])
+    shapes, tapped, _ = compiled.check(members[0], info["taps"])
     nan_ok = {o.name for o in members[0].system.observables if o.nan_ok}
     treedef, axes, stacked = compiled.stack(members)
     row = sum(int(np.prod(s.shape)) * s.dtype.itemsize for s in shapes.values()) * len(members) * block.width
@@ -335,9 +373,8 @@ def _compute(
         begun = clock.monotonic()
         n = min(chunk_records, capacity, records - record)
         start = max(0, record - 1) * every
-        args = (
-            leaves, state, seeds, jnp.int32(start), jnp.int32(0 if record == 0 else every), jnp.int32(every), jnp.int32(n),
-        )  # fmt: skip
+        first = jnp.int32(0 if record == 0 else every)
+        args = (leaves, state, seeds, jnp.int32(start), first, jnp.int32(every), jnp.int32(n))
         run_chunk = compiled.program(spec, *args)
         begun = begun if chunk else clock.monotonic()
         state, buffer = run_chunk(*args)
@@ -348,7 +385,9 @@ def _compute(
         events = _divergences(host_buffer, nan_ok, names, numbers, times, marked)
         for name, block_of in host_buffer.items():
             labelled = np.moveaxis(block_of, 0, 2)[:, :real]
-            store.append(name, block.conditions, rows, record, labelled.astype(stored_dtype(labelled.dtype), copy=False))
+            store.append(
+                name, block.conditions, rows, record, labelled.astype(stored_dtype(labelled.dtype), copy=False)
+            )
         store.write_events(block.index, record, events)
         store.write_checkpoint(block.index, _leaves(state), {"records": record + n, "diverged": marked, "failed": {}})
         committed = clock.monotonic()
@@ -372,30 +411,43 @@ def _leaves(state: Any) -> list[np.ndarray]:
 def _restored(leaves: list[np.ndarray], shape: Any, place: Place) -> Any:
     wanted, treedef = jax.tree.flatten(shape)
     if len(wanted) != len(leaves):
-        raise RunError(f"{place}: the checkpoint holds {len(leaves)} arrays, the system's state has {len(wanted)}; the code has changed since")
+        raise RunError(
+            f"{place}: the checkpoint holds {len(leaves)} arrays, the system's state has {len(wanted)}; the code has "
+            f"changed since"
+        )
     out = []
     for want, have in zip(wanted, leaves, strict=True):
         if jnp.issubdtype(want.dtype, jax.dtypes.prng_key):
             out.append(jax.random.wrap_key_data(jnp.asarray(have), impl=jax.random.key_impl(want)))
             continue
-        if want.dtype.kind == "V" or (have.dtype != want.dtype and have.dtype.kind == "u" and have.dtype.itemsize == want.dtype.itemsize):
+        if want.dtype.kind == "V" or (
+            have.dtype != want.dtype and have.dtype.kind == "u" and have.dtype.itemsize == want.dtype.itemsize
+        ):
             have = have.view(want.dtype)
         if have.shape != want.shape or have.dtype != want.dtype:
-            raise RunError(f"{place}: the checkpoint holds {have.dtype}{list(have.shape)} where the system's state has {want.dtype}{list(want.shape)}; the code has changed since")
+            raise RunError(
+                f"{place}: the checkpoint holds {have.dtype}{list(have.shape)} where the system's state has "
+                f"{want.dtype}{list(want.shape)}; the code has changed since"
+            )
         out.append(jnp.asarray(have))
     return jax.tree.unflatten(treedef, out)
 
 
 def _divergences(
-    buffer: dict[str, np.ndarray], nan_ok: set[str], names: list[str], seeds: list[int], times: list[int], marked: dict[str, dict[str, int]]
+    buffer: dict[str, np.ndarray],
+    nan_ok: set[str],
+    names: list[str],
+    seeds: list[int],
+    times: list[int],
+    marked: dict[str, dict[str, int]],
 ) -> list[dict[str, Any]]:
     """Mark the seeds whose observables left the finite numbers, at the first such record; returns the new events."""
     events = []
-    for name, values in buffer.items():
-        if values.dtype.kind != "f":
+    for name, found in buffer.items():
+        if found.dtype.kind != "f":
             continue
-        bad = np.isinf(values) if name in nan_ok else ~np.isfinite(values)
-        bad = bad.reshape(*values.shape[:3], -1).any(-1)[:, :, : len(seeds)]
+        bad = np.isinf(found) if name in nan_ok else ~np.isfinite(found)
+        bad = bad.reshape(*found.shape[:3], -1).any(-1)[:, :, : len(seeds)]
         for c, s in zip(*np.nonzero(bad.any(0)), strict=True):
             here = marked.setdefault(names[c], {})
             step = times[int(np.argmax(bad[:, c, s]))]
@@ -403,7 +455,15 @@ def _divergences(
             if seed in here and here[seed] <= step:
                 continue
             here[seed] = step
-            events.append({"time": step, "condition": names[c], "seed": seeds[s], "kind": "diverged", "payload": {"observable": name}})
+            events.append(
+                {
+                    "time": step,
+                    "condition": names[c],
+                    "seed": seeds[s],
+                    "kind": "diverged",
+                    "payload": {"observable": name},
+                }
+            )
     return events
 
 

@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._site import matches
 from ..errors import UserError
 from ..intervention import Moment
 from ..runs.store import ArraySpec, Store
-from .._site import matches
 from .plan import Block, Cell
 from .progress import Silent
 
@@ -30,10 +30,9 @@ _PAUSE = 0.5  # seconds before the first repetition; doubled each time
 class Context:
     """What a host system's step sees besides its state.
 
-    Attributes
-    ----------
-    seed, time: where in the run this step stands.
-    rng: a numpy generator addressed by (seed, time): the same in every repetition of the step.
+    Attributes:
+        seed, time: where in the run this step stands.
+        rng: a numpy generator addressed by (seed, time): the same in every repetition of the step.
     """
 
     def __init__(self, cell: Cell, seed: int, time: int) -> None:
@@ -43,21 +42,29 @@ class Context:
 
     def emit(self, kind: str, **payload: Any) -> None:
         """Write an event (a decision, a message, a note) into the run's log. The payload must be JSON-serialisable."""
-        self.events.append({"time": self.time, "condition": self.cell.name, "seed": self.seed, "kind": kind, "payload": payload})
+        self.events.append(
+            {"time": self.time, "condition": self.cell.name, "seed": self.seed, "kind": kind, "payload": payload}
+        )
 
     def site(self, name: str, value: Any) -> Any:
-        """Announce a number or an array; interventions of the run may replace it. Without any it comes back untouched."""
+        """Announce a number or an array; interventions of the run may replace it. Without any it comes back
+        untouched.
+        """
         hits = [i for i in self.cell.interventions if matches(i.site, name)]
         if not hits:
             return value
-        moment = Moment(jnp.int32(self.time), jnp.int32(self.seed), jax.random.fold_in(jax.random.key(self.seed), self.time))
+        moment = Moment(
+            jnp.int32(self.time), jnp.int32(self.seed), jax.random.fold_in(jax.random.key(self.seed), self.time)
+        )
         array = jnp.asarray(value)
         for intervention in hits:
             array = intervention(name, array, moment)
         return np.asarray(array)[()]
 
 
-def plan(cells: Sequence[Cell], seeds: Sequence[int], workers: int | None) -> tuple[list[Block], list[ArraySpec], tuple[int, int]]:
+def plan(
+    cells: Sequence[Cell], seeds: Sequence[int], workers: int | None
+) -> tuple[list[Block], list[ArraySpec], tuple[int, int]]:
     """One block a seed and condition; observables are scalars unless their dims say otherwise by size at run time."""
     blocks: list[Block] = []
     for c in range(len(cells)):
@@ -66,22 +73,38 @@ def plan(cells: Sequence[Cell], seeds: Sequence[int], workers: int | None) -> tu
     specs = []
     for o in cells[0].system.observables:
         if o.dims:
-            raise UserError(f"observable {o.name!r}: a HostSystem's observables are scalars; emit lists as events instead")
-        specs.append(ArraySpec(o.name, (), (), "<f8", {k: v for k, v in {"long_name": o.about, "units": o.unit}.items() if v}))
+            raise UserError(
+                f"observable {o.name!r}: a HostSystem's observables are scalars; emit lists as events instead"
+            )
+        specs.append(
+            ArraySpec(o.name, (), (), "<f8", {k: v for k, v in {"long_name": o.about, "units": o.unit}.items() if v})
+        )
     if not specs:
         raise UserError(f"{type(cells[0].system).__name__}: observables is empty; declare what observe returns")
     return blocks, specs, (1, 1)
 
 
 def carry_out(
-    store: Store, info: dict[str, Any], cells: Sequence[Cell], blocks: Sequence[Block], bar: Silent, workers: int | None, retries: int
+    store: Store,
+    info: dict[str, Any],
+    cells: Sequence[Cell],
+    blocks: Sequence[Block],
+    bar: Silent,
+    workers: int | None,
+    retries: int,
 ) -> None:
     """Bring all blocks to their ends, at most `workers` (default 16) at a time."""
     asyncio.run(_all(store, info, cells, blocks, bar, workers or 16, retries))
 
 
 async def _all(
-    store: Store, info: dict[str, Any], cells: Sequence[Cell], blocks: Sequence[Block], bar: Silent, limit: int, retries: int
+    store: Store,
+    info: dict[str, Any],
+    cells: Sequence[Cell],
+    blocks: Sequence[Block],
+    bar: Silent,
+    limit: int,
+    retries: int,
 ) -> None:
     gate = asyncio.Semaphore(limit)
 
@@ -123,21 +146,46 @@ async def _one(store: Store, info: dict[str, Any], cell: Cell, block: Block, bar
             values = await _observed(cell, seed, record * every, text, events, retries)
         except Failure as failure:
             marks["failed"][cell.name] = {str(seed): {"step": begun, "error": str(failure)}}
-            events.append({"time": begun, "condition": cell.name, "seed": seed, "kind": "failed", "payload": {"error": str(failure)}})
+            events.append(
+                {
+                    "time": begun,
+                    "condition": cell.name,
+                    "seed": seed,
+                    "kind": "failed",
+                    "payload": {"error": str(failure)},
+                }
+            )
             _commit(store, block, record, {}, text, events, record, marks)
             return
         nan_ok = {o.name for o in cell.system.observables if o.nan_ok}
         for name, value in values.items():
             if (math.isnan(value) and name not in nan_ok) or math.isinf(value):
                 if not marks["diverged"]:
-                    events.append({"time": record * every, "condition": cell.name, "seed": seed, "kind": "diverged", "payload": {"observable": name}})
+                    events.append(
+                        {
+                            "time": record * every,
+                            "condition": cell.name,
+                            "seed": seed,
+                            "kind": "diverged",
+                            "payload": {"observable": name},
+                        }
+                    )
                 marks["diverged"].setdefault(cell.name, {}).setdefault(str(seed), record * every)
         _commit(store, block, record, values, text, events, record + 1, marks)
         bar.add(every if record else 0)
         record += 1
 
 
-def _commit(store: Store, block: Block, record: int, values: dict[str, float], text: str, events: list[Any], done: int, marks: dict[str, Any]) -> None:
+def _commit(
+    store: Store,
+    block: Block,
+    record: int,
+    values: dict[str, float],
+    text: str,
+    events: list[Any],
+    done: int,
+    marks: dict[str, Any],
+) -> None:
     for name, value in values.items():
         store.append(name, block.conditions, slice(*block.seeds), record, np.full((1, 1, 1), value))
     store.write_events(block.index, record, events)
@@ -177,7 +225,9 @@ async def _stepped(cell: Cell, seed: int, time: int, text: str, events: list[dic
     return new
 
 
-async def _observed(cell: Cell, seed: int, time: int, text: str, events: list[dict[str, Any]], retries: int) -> dict[str, float]:
+async def _observed(
+    cell: Cell, seed: int, time: int, text: str, events: list[dict[str, Any]], retries: int
+) -> dict[str, float]:
     names = [o.name for o in cell.system.observables]
 
     async def attempt() -> Any:

@@ -81,7 +81,9 @@ def group(cells: Sequence[Cell]) -> list[tuple[int, ...]]:
     return [tuple(members) for members in groups.values()]
 
 
-def cut(groups: Sequence[tuple[int, ...]], n_seeds: int, workers: int, state_bytes: Sequence[int], block_seeds: int | None) -> list[Block]:
+def cut(
+    groups: Sequence[tuple[int, ...]], n_seeds: int, workers: int, state_bytes: Sequence[int], block_seeds: int | None
+) -> list[Block]:
     """Blocks so that every worker has one and no block's state exceeds a gigabyte.
 
     Args:

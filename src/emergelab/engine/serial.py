@@ -40,7 +40,9 @@ class _Pack:
     def intervention(self, intervention: Intervention) -> dict[str, Any]:
         kind = type(intervention).__name__
         if KINDS.get(kind) is not type(intervention):
-            raise UserError(f"{kind}: this intervention is not one of {', '.join(KINDS)}, so a run with it cannot be written down")
+            raise UserError(
+                f"{kind}: this intervention is not one of {', '.join(KINDS)}, so a run with it cannot be written down"
+            )
         schedule = intervention.during
         return {
             "kind": kind,

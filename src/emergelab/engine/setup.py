@@ -9,7 +9,9 @@ import jax
 
 
 def cache_folder() -> Path:
-    """The user's cache folder of emergelab: $EMERGELAB_CACHE, else $XDG_CACHE_HOME/emergelab, else ~/.cache/emergelab."""
+    """The user's cache folder of emergelab: $EMERGELAB_CACHE, else $XDG_CACHE_HOME/emergelab, else
+    ~/.cache/emergelab.
+    """
     if own := os.environ.get("EMERGELAB_CACHE"):
         return Path(own)
     base = os.environ.get("XDG_CACHE_HOME")

@@ -100,9 +100,7 @@ _STYLE: dict[str, Any] = {
 }
 
 
-def new(
-    rows: int = 1, cols: int = 1, width: float = 7.0, height: float = 3.6, **subplots: Any
-) -> tuple[Figure, Any]:
+def new(rows: int = 1, cols: int = 1, width: float = 7.0, height: float = 3.6, **subplots: Any) -> tuple[Figure, Any]:
     """Make an empty figure in the house style.
 
     Args:
@@ -167,9 +165,7 @@ def finish(
         elif legend:
             ax.legend(loc="best" if legend is True else str(legend))
         if note is not None:
-            ax.text(
-                0.99, 0.02, note, transform=ax.transAxes, ha="right", va="bottom", fontsize=7.5, color=MUTED
-            )
+            ax.text(0.99, 0.02, note, transform=ax.transAxes, ha="right", va="bottom", fontsize=7.5, color=MUTED)
     return ax
 
 
@@ -253,9 +249,7 @@ def bars(
         rng: seed of the sideways scatter of the dots, which carries no meaning.
     """
     random = np.random.default_rng(rng)
-    palette = (
-        list(colours) if colours is not None else [COLOURS[i % len(COLOURS)] for i in range(len(groups))]
-    )
+    palette = list(colours) if colours is not None else [COLOURS[i % len(COLOURS)] for i in range(len(groups))]
     for i, (given, colour) in enumerate(zip(groups.values(), palette, strict=True)):
         array = np.asarray(given, dtype=float).ravel()
         array = array[np.isfinite(array)]
@@ -263,19 +257,13 @@ def bars(
             continue
         mean = float(array.mean())
         ax.bar(i, mean, width=0.62, color=colour, alpha=0.30, linewidth=0, zorder=2)
-        ax.plot(
-            [i - 0.31, i + 0.31], [mean, mean], color=colour, linewidth=2.0, solid_capstyle="butt", zorder=5
-        )
+        ax.plot([i - 0.31, i + 0.31], [mean, mean], color=colour, linewidth=2.0, solid_capstyle="butt", zorder=5)
         if array.size >= 3:
-            half = float(
-                stats.t.ppf(0.5 + level / 2, array.size - 1) * array.std(ddof=1) / np.sqrt(array.size)
-            )
+            half = float(stats.t.ppf(0.5 + level / 2, array.size - 1) * array.std(ddof=1) / np.sqrt(array.size))
             ax.errorbar(i, mean, yerr=half, color=INK, linewidth=1.3, capsize=3.0, zorder=6)
         if points:
             shift = random.uniform(-0.19, 0.19, size=array.size)
-            ax.plot(
-                i + shift, array, "o", color=colour, markersize=2.8, alpha=0.55, markeredgewidth=0, zorder=4
-            )
+            ax.plot(i + shift, array, "o", color=colour, markersize=2.8, alpha=0.55, markeredgewidth=0, zorder=4)
     ax.set_xticks(range(len(groups)), list(groups))
     ax.grid(False, axis="x")
     ax.set_xlim(-0.6, len(groups) - 0.4)
@@ -314,9 +302,7 @@ def label_lines(ax: Axes, *, pad: float = 0.015, gap: float = 0.055) -> None:
         places = np.clip(places, 0.0, 1.0)
     with rc_context(_STYLE):
         for place, (_, name, colour) in zip(places, ends, strict=True):
-            ax.text(
-                1.0 + pad, float(place), name, transform=ax.transAxes, color=colour, fontsize=8.5, va="center"
-            )
+            ax.text(1.0 + pad, float(place), name, transform=ax.transAxes, color=colour, fontsize=8.5, va="center")
 
 
 def save(fig: Figure, path: str | Path) -> Path:

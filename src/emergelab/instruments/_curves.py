@@ -81,9 +81,7 @@ def _pick(data: xr.Dataset | xr.DataArray, var: str | None) -> xr.DataArray:
     names = [str(n) for n in data.data_vars if n not in ("ended", "censored")]
     if var is None:
         if len(names) != 1:
-            raise UserError(
-                f"the data hold {len(names)} observables; say which one: {', '.join(names) or '(none)'}"
-            )
+            raise UserError(f"the data hold {len(names)} observables; say which one: {', '.join(names) or '(none)'}")
         var = names[0]
     if var not in names:
         raise UserError(f"no observable {var!r} in the data{nearest(var, names)}")
@@ -93,9 +91,7 @@ def _pick(data: xr.Dataset | xr.DataArray, var: str | None) -> xr.DataArray:
 def _numeric_time(array: xr.DataArray, along: str) -> Float[np.ndarray, "time"]:
     if along not in array.dims:
         dims = [str(d) for d in array.dims]
-        raise UserError(
-            f"observable {array.name!r} has no dim {along!r}{nearest(along, dims)} (pass along=...)"
-        )
+        raise UserError(f"observable {array.name!r} has no dim {along!r}{nearest(along, dims)} (pass along=...)")
     if along not in array.coords:
         raise UserError(
             f"dim {along!r} has no coordinate: instruments never take the position in an array for time; "
@@ -223,9 +219,7 @@ def beside(
     elif isinstance(other, xr.DataArray):
         array = other
     else:
-        raise UserError(
-            f"{role}: expected a number, the name of a variable or a DataArray, got {type(other).__name__}"
-        )
+        raise UserError(f"{role}: expected a number, the name of a variable or a DataArray, got {type(other).__name__}")
     if like.time_name not in array.dims:  # constant in time: a level per condition or seed
         reference = _pick(source, like.name if isinstance(source, xr.Dataset) else None)
         array = array.expand_dims({like.time_name: reference[like.time_name].values})

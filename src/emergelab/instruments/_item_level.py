@@ -32,8 +32,7 @@ def from_tokens(tokens: xr.DataArray, score: Curves) -> dict[str, Float[np.ndarr
     curves = len(score.conditions) * len(score.seeds)
     if p.shape[0] != curves or p.shape[1] != len(score.time):
         raise UserError(
-            f"mirage: tokens hold {p.shape[0]} curves of {p.shape[1]} records, the score {curves} of "
-            f"{len(score.time)}"
+            f"mirage: tokens hold {p.shape[0]} curves of {p.shape[1]} records, the score {curves} of {len(score.time)}"
         )
     seen = np.isfinite(p)
     if seen.any() and (p[seen].min() < 0 or p[seen].max() > 1):

@@ -92,9 +92,7 @@ def fit_logistic(
     mask = np.isfinite(y).astype(float)
     enough = mask.sum(axis=1) >= 5
     filled = np.where(mask > 0, y, 0.0)
-    scale = np.abs(filled).max(
-        axis=1
-    )  # squares of very large or very small numbers leave the range of floats
+    scale = np.abs(filled).max(axis=1)  # squares of very large or very small numbers leave the range of floats
     scale = np.where(scale > 0, scale, 1.0)
     filled = filled / scale[:, None]
     centre_y = filled.sum(axis=1) / np.maximum(mask.sum(axis=1), 1)

@@ -273,9 +273,7 @@ def resolution_test(
     zeros = (rng.random((draws, share.size)) < share).sum(axis=1)
     p_zero = (1 + int((zeros >= count).sum())) / (draws + 1)
     if np.isnan(p_trend):
-        return ResolutionTest(
-            "no floor", count, p_trend, p_zero, "no curve has three zeros, so no trend can be seen"
-        )
+        return ResolutionTest("no floor", count, p_trend, p_zero, "no curve has three zeros, so no trend can be seen")
     if p_trend > 0.05:
         return ResolutionTest(
             "no floor", count, p_trend, p_zero, "the companion does not change where the score is zero"
@@ -283,10 +281,7 @@ def resolution_test(
     if p_zero < 0.05:
         why = f"more records are at zero of {items} items than the companion predicts"
         return ResolutionTest("no floor", count, p_trend, p_zero, why)
-    why = (
-        f"the companion improves while the score stays at zero, and zero of {items} items is what it "
-        f"predicts there"
-    )
+    why = f"the companion improves while the score stays at zero, and zero of {items} items is what it predicts there"
     return ResolutionTest("floor", count, p_trend, p_zero, why)
 
 

@@ -48,11 +48,7 @@ def draw(result: Result) -> Figure:
         left.plot(z[i], y[i], "o", color=colours[i], markersize=4.2, alpha=0.8, markeredgewidth=0)
     seen = np.isfinite(y) & np.isfinite(z)
     if seen.sum() >= 2:
-        up = (
-            bool(np.corrcoef(z[seen], y[seen])[0, 1] >= 0)
-            if np.ptp(z[seen]) > 0 and np.ptp(y[seen]) > 0
-            else True
-        )
+        up = bool(np.corrcoef(z[seen], y[seen])[0, 1] >= 0) if np.ptp(z[seen]) > 0 and np.ptp(y[seen]) > 0 else True
         left.plot(
             *isotonic(z[seen], y[seen], increasing=up),
             color=style.INK,
@@ -63,9 +59,7 @@ def draw(result: Result) -> Figure:
         if not up:
             left.invert_xaxis()  # better to the right
     r2, error = result.effect.value, result.estimate.value
-    style.finish(
-        left, title="One function of the companion?", xlabel=named, ylabel=score, legend="upper left"
-    )
+    style.finish(left, title="One function of the companion?", xlabel=named, ylabel=score, legend="upper left")
     left.text(
         0.03,
         0.8,

@@ -52,26 +52,15 @@ class Parts:
 def cautions(score: Curves, best: Parts | None, sweep: pd.DataFrame, n: int) -> list[str]:
     out = []
     if not score.has_seeds and n == 1:
-        out.append(
-            "there is one curve: the link is judged on records left out of the same curve, within one run "
-            "only"
-        )
+        out.append("there is one curve: the link is judged on records left out of the same curve, within one run only")
     if best is None:
         return out
     if best.kind == "other":
-        out.append(
-            f"{best.name} is not known to be a probability, so no target length is estimated (pass kind=...)"
-        )
+        out.append(f"{best.name} is not known to be a probability, so no target length is estimated (pass kind=...)")
     if best.companion.verdict == "unresolved":
-        out.append(
-            "the companion jumps between two records that lie too far apart to tell a break from a smooth "
-            "rise"
-        )
+        out.append("the companion jumps between two records that lie too far apart to tell a break from a smooth rise")
     if best.score.verdict == "smooth" and best.score.width >= 1.0:
-        out.append(
-            f"the score itself rises over {best.score.width:.2g} decades: there is little abruptness to "
-            f"explain"
-        )
+        out.append(f"the score itself rises over {best.score.width:.2g} decades: there is little abruptness to explain")
     if best.link.noise == 0.0:
         out.append("neither items nor stderr are given: the score is taken as free of noise")
     seen = sweep[np.isfinite(sweep["E"].astype(float))] if len(sweep) else sweep
@@ -137,12 +126,8 @@ def companions_table(parts: list[Parts]) -> pd.DataFrame:
                 "link": p.link.verdict,
                 "r2": p.link.r2,
                 "rmse": p.link.rmse,
-                "rmse_low": float(np.nanmin(p.link.rmse_curve))
-                if np.isfinite(p.link.rmse_curve).any()
-                else np.nan,
-                "rmse_high": float(np.nanmax(p.link.rmse_curve))
-                if np.isfinite(p.link.rmse_curve).any()
-                else np.nan,
+                "rmse_low": float(np.nanmin(p.link.rmse_curve)) if np.isfinite(p.link.rmse_curve).any() else np.nan,
+                "rmse_high": float(np.nanmax(p.link.rmse_curve)) if np.isfinite(p.link.rmse_curve).any() else np.nan,
                 "largest": p.link.largest,
                 "break": p.companion.verdict,
                 "W_decades": p.companion.width,
@@ -191,9 +176,7 @@ def diagnostics(
     score: Curves, y: Float[np.ndarray, "curve x"], best: Parts | None, rates: BaseRates | None
 ) -> xr.Dataset:
     dims = ("curve", "x")
-    label = [
-        f"{c}, {s}" if len(score.conditions) > 1 else str(s) for c in score.conditions for s in score.seeds
-    ]
+    label = [f"{c}, {s}" if len(score.conditions) > 1 else str(s) for c in score.conditions for s in score.seeds]
     block = {"score": (dims, y)}
     if best is not None:
         block |= {"companion": (dims, best.z), "predicted": (dims, best.link.predicted)}
@@ -226,8 +209,7 @@ def describe(score: Curves, best: Parts | None, verdict: str, reasons: list[str]
     ]
     if link.p_residual <= 0.05:
         out.append(
-            f"What remains depends on {score.time_name} (p = {link.p_residual:.3g}), by at most "
-            f"{link.drift:.2g}."
+            f"What remains depends on {score.time_name} (p = {link.p_residual:.3g}), by at most {link.drift:.2g}."
         )
     out.append(
         f"The 10-90% change takes {best.score.width:.2g} decades in the score and {z.width:.2g} in "

@@ -44,9 +44,7 @@ def draw(result: Result) -> Figure:
         last = d["last"].values[i]
         known = np.isfinite(last)
         after = np.where(np.isfinite(d["after"].values[i]), d["after"].values[i], 0.0)
-        _survival(
-            right, np.where(emerged, onset, last)[known], emerged[known], after[known], colour, logarithmic
-        )
+        _survival(right, np.where(emerged, onset, last)[known], emerged[known], after[known], colour, logarithmic)
     theta = d["theta"].values
     if np.isfinite(theta).any() and np.nanmax(theta) - np.nanmin(theta) < 1e-12 * max(
         1.0, abs(float(np.nanmax(theta)))
@@ -136,9 +134,7 @@ def _survival(
         edges = t[1:]
         low, high = np.append(curve.low, curve.low[-1]), np.append(curve.high, curve.high[-1])
         known = np.isfinite(low)
-        ax.fill_between(
-            edges[known], low[known], high[known], step="post", color=colour, alpha=0.13, linewidth=0
-        )
+        ax.fill_between(edges[known], low[known], high[known], step="post", color=colour, alpha=0.13, linewidth=0)
     lost = durations[~emerged]
     if len(lost):
         at = np.log10(lost) if logarithmic else lost

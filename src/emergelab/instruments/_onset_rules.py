@@ -174,16 +174,12 @@ def make_rule(
         low = _median(base)
         theta = np.full(shape, low + size * (top - low))
         words = f"at or beyond {size:g} of the way from {low:.4g} to {top:.4g}"
-        return Rule(
-            "fraction", theta, False, np.full(shape[:2], low), tops, yes & (top > low), nan, words, size
-        )
+        return Rule("fraction", theta, False, np.full(shape[:2], low), tops, yes & (top > low), nan, words, size)
     if error is None:
         raise UserError('onset: threshold ("z", z) needs stderr=... or items=...')
     level = np.broadcast_to(chance, shape) if chance is not None else base[..., None]
     unit = _total_error(error, estimated=chance is None)
-    words = (
-        f"more than {size:g} standard errors above {'chance' if chance is not None else 'the first records'}"
-    )
+    words = f"more than {size:g} standard errors above {'chance' if chance is not None else 'the first records'}"
     return Rule("z", level + size * unit, True, base, tops, yes, nan, words, size, unit)
 
 
@@ -195,9 +191,7 @@ def _median(values: np.ndarray) -> float:
 def _named(threshold: object) -> tuple[str, float]:
     if isinstance(threshold, tuple) and len(threshold) == 2 and threshold[0] in ("fraction", "z"):
         return str(threshold[0]), float(threshold[1])
-    raise UserError(
-        f'onset: threshold must be a number, ("fraction", f), ("z", z) or None, got {threshold!r}'
-    )
+    raise UserError(f'onset: threshold must be a number, ("fraction", f), ("z", z) or None, got {threshold!r}')
 
 
 def _total_error(
@@ -244,9 +238,7 @@ def swept(rule: Rule) -> Mapping[str, Rule]:
     """The same rule at other thresholds: 10% to 90% of the rise, or 2 to 6 standard errors."""
     if rule.kind == "z" and rule.error is not None:
         level = rule.theta - rule.size * rule.error
-        return {
-            f"{z:g} stderr": replace(rule, theta=level + z * rule.error) for z in (2.0, 3.0, 4.0, 5.0, 6.0)
-        }
+        return {f"{z:g} stderr": replace(rule, theta=level + z * rule.error) for z in (2.0, 3.0, 4.0, 5.0, 6.0)}
     out = {}
     for f in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
         theta = rule.base + f * (rule.ceiling - rule.base)
@@ -307,9 +299,7 @@ def rise_test(
     y = np.asarray(values, dtype=float)
     out = np.ones(len(y))
     source = np.random.default_rng(rng)
-    prepared: dict[
-        bytes, tuple[Float[np.ndarray, "k 2"], Float[np.ndarray, "k s"], Float[np.ndarray, "draws k"]]
-    ] = {}
+    prepared: dict[bytes, tuple[Float[np.ndarray, "k 2"], Float[np.ndarray, "k s"], Float[np.ndarray, "draws k"]]] = {}
     for i, row in enumerate(y):
         seen = np.isfinite(row)
         if seen.sum() < 8:

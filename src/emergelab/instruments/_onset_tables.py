@@ -32,12 +32,8 @@ from emergelab.statistics.survival import log_rank_scores, standardised
 
 __all__ = ["contrast_table", "order_table", "outliers", "summary_table", "surprise"]
 
-_FAR_OUT = (
-    3.5  # robust standard deviations (of log time) from which an onset stands out (Iglewicz and Hoaglin 1993)
-)
-_FACTOR = (
-    3.0  # and it must be this many times later or earlier than the typical one: five seeds make a poor spread
-)
+_FAR_OUT = 3.5  # robust standard deviations (of log time) from which an onset stands out (Iglewicz and Hoaglin 1993)
+_FACTOR = 3.0  # and it must be this many times later or earlier than the typical one: five seeds make a poor spread
 _ALPHA = 0.05
 
 
@@ -122,9 +118,7 @@ def summary_table(
                 "median_upto": upto,
                 "W_decades": _middle(width),
                 "A": _middle(fit.abruptness.reshape(shape)[i][emerged]),
-                "mean_curve_W": float(of_mean.decades[0])
-                if of_mean is not None and emerged.any()
-                else np.nan,
+                "mean_curve_W": float(of_mean.decades[0]) if of_mean is not None and emerged.any() else np.nan,
             }
         )
     frame = pd.DataFrame(rows)
@@ -215,9 +209,7 @@ def contrast_table(
             "hazard_low": test.hazard_low,
             "hazard_high": test.hazard_high,
         }
-        share = compare_proportions(
-            int(flags[0].sum()), len(flags[0]), int(flags[1].sum()), len(flags[1]), level=level
-        )
+        share = compare_proportions(int(flags[0].sum()), len(flags[0]), int(flags[1].sum()), len(flags[1]), level=level)
         row |= {"fraction_difference": share.value, "p_barnard": share.p_barnard, "p_fisher": share.p_fisher}
         row["fraction_verdict"] = "inconclusive"
         if share.p_barnard <= _ALPHA:
@@ -279,9 +271,7 @@ def _sweep(
         gap = float(np.mean(np.minimum(times[0], until)) - np.mean(np.minimum(times[1], until)))
         flips |= gap * main < 0 and abs(gap) > blur
         pooled = np.concatenate(times), np.concatenate(flags)
-        looks += [
-            np.abs(standardised(log_rank_scores(*pooled, member, early=early))) for early in (False, True)
-        ]
+        looks += [np.abs(standardised(log_rank_scores(*pooled, member, early=early))) for early in (False, True)]
     p = float(np.nanmin(max_t(np.column_stack(looks)))) if looks else float("nan")
     return bool(flips), p
 
@@ -308,9 +298,7 @@ def order_table(
             first, last = int((theirs < mine).sum()), int((theirs > mine).sum())
             decided = first + last
             both = crossing.emerged[i] & other.emerged[i]
-            lead = estimate(
-                (crossing.onset[i] - other.onset[i])[both], level=level, draws=max(draws, 999), rng=rng
-            )
+            lead = estimate((crossing.onset[i] - other.onset[i])[both], level=level, draws=max(draws, 999), rng=rng)
             rows.append(
                 {
                     "companion": name,

@@ -31,37 +31,24 @@ def cautions(
         odd = [f"seed {data.seeds[j]} (at {crossing.onset[i, j]:g})" for j in np.flatnonzero(late[i])]
         if odd:
             out.append(
-                f"{' and '.join(odd)} {where} lies far from the other onsets; do not average it away".replace(
-                    "  ", " "
-                )
+                f"{' and '.join(odd)} {where} lies far from the other onsets; do not average it away".replace("  ", " ")
             )
         n, emerged = int(np.isfinite(crossing.last[i]).sum()), int(crossing.emerged[i].sum())
-        never = [
-            str(data.seeds[j]) for j in np.flatnonzero(~crossing.emerged[i] & np.isfinite(crossing.last[i]))
-        ]
+        never = [str(data.seeds[j]) for j in np.flatnonzero(~crossing.emerged[i] & np.isfinite(crossing.last[i]))]
         if 0 < emerged < n and len(never) <= 8:
             out.append(
-                f"seed{'s' * (len(never) > 1)} {', '.join(never)} {where} never emerged (censored)".replace(
-                    "  ", " "
-                )
+                f"seed{'s' * (len(never) > 1)} {', '.join(never)} {where} never emerged (censored)".replace("  ", " ")
             )
         if n < len(data.seeds):
-            out.append(
-                f"{len(data.seeds) - n} seeds {where} have no record at all and are left out".replace(
-                    "  ", " "
-                )
-            )
+            out.append(f"{len(data.seeds) - n} seeds {where} have no record at all and are left out".replace("  ", " "))
     at_start = int(np.isneginf(crossing.left).sum())
     if at_start:
         out.append(
-            f"{at_start} seeds are beyond the threshold at their first record: their onset is earlier than "
-            f"the data"
+            f"{at_start} seeds are beyond the threshold at their first record: their onset is earlier than the data"
         )
     unresolved = int((table["emerged"] & ~table["resolved"]).sum())
     if unresolved:
-        out.append(
-            f"in {unresolved} seeds the whole rise falls between two records: W and A are upper bounds there"
-        )
+        out.append(f"in {unresolved} seeds the whole rise falls between two records: W and A are upper bounds there")
     for _, row in summary.iterrows():
         if row["mean_curve_W"] > 1.5 * row["W_decades"]:
             out.append(
@@ -80,9 +67,7 @@ def cautions(
         if row["order_flips"]:
             out.append(f"the order of {row['a']} and {row['b']} changes with the threshold: no verdict on it")
     if rule.kind == "z":
-        out.append(
-            "standard errors cover the test items only, not the noise of training from record to record"
-        )
+        out.append("standard errors cover the test items only, not the noise of training from record to record")
     return out
 
 
@@ -117,9 +102,7 @@ def verdict_of(
     decided = contrasts["verdict"].isin(["earlier", "later"]).any()
     first = int(np.nanargmin(contrasts["p_holm"])) if np.isfinite(best) else 0
     row = contrasts.iloc[first]
-    headline = (
-        f"restricted mean onset, {row['a']} minus {row['b']} (the clearest of {len(contrasts)} contrasts)"
-    )
+    headline = f"restricted mean onset, {row['a']} minus {row['b']} (the clearest of {len(contrasts)} contrasts)"
     effect = Effect("hazard ratio", float(row["hazard_ratio"]))
     return (
         "differ" if decided else "inconclusive",
@@ -170,10 +153,7 @@ def describe(
     unit = f" {data.time_unit}" if data.time_unit else ""
     out = [f"An onset is the first of {k} records in a row {rule.words} ({direction})."]
     for _, row in summary.iterrows():
-        share = (
-            f"{row['emerged']} of {row['seeds']} seeds [{row['fraction_low']:.2f}, "
-            f"{row['fraction_high']:.2f}]"
-        )
+        share = f"{row['emerged']} of {row['seeds']} seeds [{row['fraction_low']:.2f}, {row['fraction_high']:.2f}]"
         text = f"{data.name} emerges in {share}" + (f" of {row['condition']}" if len(summary) > 1 else "")
         if np.isfinite(row["median_onset"]):
             end = f"{row['median_high']:g}" if np.isfinite(row["median_high"]) else "beyond the record"

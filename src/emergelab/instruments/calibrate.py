@@ -53,17 +53,13 @@ class Calibration:
         """The table for a page of documentation."""
         head = "| scene | effect | seeds | data sets | rate | 95% interval |\n|---|---|---|---|---|---|\n"
         rows = [
-            f"| {r.scene} | {r.effect:g} | {r.seeds} | {r.draws} | {r.rate:.3f} | [{r.low:.3f}, "
-            f"{r.high:.3f}] |"
+            f"| {r.scene} | {r.effect:g} | {r.seeds} | {r.draws} | {r.rate:.3f} | [{r.low:.3f}, {r.high:.3f}] |"
             for r in self.table.itertuples()
         ]
         return head + "\n".join(rows)
 
     def __str__(self) -> str:
-        return (
-            f"{self.instrument} on "
-            f"{self.scene}\n{self.table.to_string(index=False, float_format='{:.3f}'.format)}"
-        )
+        return f"{self.instrument} on {self.scene}\n{self.table.to_string(index=False, float_format='{:.3f}'.format)}"
 
 
 def calibrate(
@@ -187,9 +183,7 @@ def _rise(rng: np.random.Generator, seeds: int, steps: int, effect: float) -> tu
     return _wrap(curve + _ar1(rng, (seeds, steps), 0.6), time), {"draws": 499}
 
 
-def _two_conditions(
-    rng: np.random.Generator, seeds: int, steps: int, effect: float
-) -> tuple[Any, dict[str, Any]]:
+def _two_conditions(rng: np.random.Generator, seeds: int, steps: int, effect: float) -> tuple[Any, dict[str, Any]]:
     """Two conditions whose log onsets differ by ``effect`` standard deviations; one seed in five never
     emerges."""
     time = np.arange(steps, dtype=float)
@@ -235,9 +229,7 @@ NULLS: Mapping[str, Scene] = {
     "white": Scene("white noise", _noise("white"), _any_onset, "onset"),
     "ar1": Scene("AR(1) noise of 0.9", _noise("ar1"), _any_onset, "onset"),
     "trend": Scene("linear trend of 3 sd plus AR(1) noise of 0.6", _noise("trend"), _any_onset, "onset"),
-    "heteroscedastic": Scene(
-        "AR(1) noise of 0.6 that triples", _noise("heteroscedastic"), _any_onset, "onset"
-    ),
+    "heteroscedastic": Scene("AR(1) noise of 0.6 that triples", _noise("heteroscedastic"), _any_onset, "onset"),
     "same": Scene(
         "two conditions with the same onsets, 20% never",
         lambda rng, seeds, steps, effect: _two_conditions(rng, seeds, steps, 0.0),
@@ -249,12 +241,8 @@ NULLS: Mapping[str, Scene] = {
 """Scenes in which nothing happens: every alarm is false."""
 
 PLANTED: Mapping[str, Scene] = {
-    "rise": Scene(
-        "a rise in every seed, found in most", _rise, _most_onset, "onset", "height in sd of the noise"
-    ),
-    "later": Scene(
-        "onsets of b later than of a", _two_conditions, _ordered, "onset", "shift in sd of log onset"
-    ),
+    "rise": Scene("a rise in every seed, found in most", _rise, _most_onset, "onset", "height in sd of the noise"),
+    "later": Scene("onsets of b later than of a", _two_conditions, _ordered, "onset", "shift in sd of log onset"),
     "break": Scene("p itself breaks", _scores(True), _genuine, "mirage", "width of the break in decades"),
 }
 """Scenes with a planted effect: every alarm is right."""

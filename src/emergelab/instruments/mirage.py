@@ -216,8 +216,7 @@ def _score_error(
         return np.zeros_like(y)
     if np.nanmin(y, initial=0.0) < 0 or np.nanmax(y, initial=0.0) > 1:
         raise UserError(
-            f"mirage: items=... needs a score in [0, 1], {score.name!r} leaves that range; give stderr "
-            f"instead"
+            f"mirage: items=... needs a score in [0, 1], {score.name!r} leaves that range; give stderr instead"
         )
     # half a success is added to either side: a score of 0 of n has noise too (Agresti and Coull 1998)
     share = np.clip(np.nan_to_num(y), 0.5 / items, 1 - 0.5 / items)
@@ -246,9 +245,7 @@ def _obstacles(
             f"values equal the label base rates: two constant-answer plateaus, {rates.low:.3f} and "
             f"{rates.high:.3f}, add up"
         )
-        warnings.append(
-            told + " to one, so a jump between them is a change of the constant answer, not an ability"
-        )
+        warnings.append(told + " to one, so a jump between them is a change of the constant answer, not an ability")
         reasons.append("the score sits on the label base rates")
     if seen.any():
         count = seen.sum(axis=0)
@@ -265,9 +262,7 @@ def _companions(
     names = [companion] if isinstance(companion, str | xr.DataArray) else list(companion)
     out = []
     for i, one in enumerate(names):
-        block = beside(
-            data, one, score, f"companion {one}" if isinstance(one, str) else "companion", by, seeds
-        )
+        block = beside(data, one, score, f"companion {one}" if isinstance(one, str) else "companion", by, seeds)
         if block is None:
             continue
         name = one if isinstance(one, str) else str(one.name or f"companion {i + 1}")

@@ -128,14 +128,8 @@ def onset(
         graded=items is not None or stderr is not None,
     )
     if rates is not None:
-        told = (
-            f"records of {int(rates.flat.sum())} seeds sit on two plateaus that add up to one "
-            f"({rates.low:.3f} and "
-        )
-        told += (
-            f"{rates.high:.3f}): values equal the label base rates, so a jump is a change of the "
-            f"constant answer"
-        )
+        told = f"records of {int(rates.flat.sum())} seeds sit on two plateaus that add up to one ({rates.low:.3f} and "
+        told += f"{rates.high:.3f}): values equal the label base rates, so a jump is a change of the constant answer"
         if threshold is None:
             told += "; these seeds get no onset"
             rule = replace(rule, allowed=rule.allowed & ~rates.flat.reshape(rule.allowed.shape))
@@ -154,9 +148,7 @@ def onset(
     pairs = _companions(data, data_in, companion, sign, k, along, by, seeds, draws, source)
     order = order_table(data_in, crossing, pairs, level=level, draws=draws, rng=source)
     warnings += cautions(data_in, rule, crossing, late, table, summary, contrasts)
-    verdict, headline, estimate, p, null, effect = verdict_of(
-        data_in, crossing, summary, contrasts, fraction, level
-    )
+    verdict, headline, estimate, p, null, effect = verdict_of(data_in, crossing, summary, contrasts, fraction, level)
     tables = {
         "seeds": table,
         "conditions": summary,
@@ -295,9 +287,7 @@ def _companions(
     for source, name, theta in wanted:
         other = curves(source, name, along=along, by=by, seeds=seeds)
         if other.conditions != like.conditions or other.seeds != like.seeds:
-            raise UserError(
-                f"onset: companion {other.name!r} has other conditions or seeds than {like.name!r}"
-            )
+            raise UserError(f"onset: companion {other.name!r} has other conditions or seeds than {like.name!r}")
         # a companion may fall while the observable rises (a loss): its own direction is that of its largest
         # change
         turn = _own_direction(other.values) if theta == ("fraction", 0.5) else sign
@@ -365,9 +355,7 @@ def _seed_table(
     return pd.DataFrame(columns)
 
 
-def _sensitivity(
-    data: Curves, sign: float, rule: Rule, k: int
-) -> tuple[pd.DataFrame, dict[tuple[str, int], Crossing]]:
+def _sensitivity(data: Curves, sign: float, rule: Rule, k: int) -> tuple[pd.DataFrame, dict[tuple[str, int], Crossing]]:
     """Onsets at other thresholds and other k; the order of conditions must not depend on them."""
     rows, scenes = [], {}
     upright = sign * data.values

@@ -15,9 +15,12 @@ from ..study import Study
 from .html import Reference, Table, render
 
 CANNOT_SEE = (
-    "Whether the phenomenon appears at other sizes, rates or architectures than those that were run: the intervals are over seeds of exactly these settings.",
-    "Effects smaller than a claim's margin; a refuted claim says that the effect, if any, is smaller than what was called interesting beforehand.",
-    "Mechanism: a contrast between conditions shows that a setting matters, an intervention at a site shows that a part matters, neither shows that nothing else does.",
+    "Whether the phenomenon appears at other sizes, rates or architectures than those that were run: the intervals "
+    "are over seeds of exactly these settings.",
+    "Effects smaller than a claim's margin; a refuted claim says that the effect, if any, is smaller than what was "
+    "called interesting beforehand.",
+    "Mechanism: a contrast between conditions shows that a setting matters, an intervention at a site shows that a "
+    "part matters, neither shows that nothing else does.",
 )
 
 
@@ -33,7 +36,9 @@ def repeat_command(info: Mapping[str, Any]) -> str:
     return str(info["provenance"]["command"])
 
 
-def report_run(run: Run, study: Study | None, verdicts: Sequence[Mapping[str, Any]], out: str | os.PathLike[str] | None = None) -> str:
+def report_run(
+    run: Run, study: Study | None, verdicts: Sequence[Mapping[str, Any]], out: str | os.PathLike[str] | None = None
+) -> str:
     """Write the report of a run, by default to RUN/report.html; returns where it lies."""
     if study is None:
         title, page, references = run.info["system"]["name"], {"": ""}, []
@@ -44,19 +49,26 @@ def report_run(run: Run, study: Study | None, verdicts: Sequence[Mapping[str, An
         figures = [(f.caption or f.name, run.place.read(file)) for f, file in study.draw(run)]
     about = page.get("What it is", page[""])
     parameters = [
-        (name, ", ".join(f"{k}={_short(v)}" for k, v in c["parameters"].items())) for name, c in run.info["conditions"].items()
+        (name, ", ".join(f"{k}={_short(v)}" for k, v in c["parameters"].items()))
+        for name, c in run.info["conditions"].items()
     ]
     done = "" if run.status == "finished" else f" The run is {run.status}, {run.done:.0%} done."
     lost = sum(len(s) for marks in (run.diverged, run.failed) for s in marks.values())
     notes = [
-        f"{len(run.info['conditions'])} conditions x {len(run.info['seeds'])} seeds x {run.info['steps']} steps, recorded every "
+        f"{len(run.info['conditions'])} conditions x {len(run.info['seeds'])} seeds x {run.info['steps']} steps, "
+        f"recorded every "
         f"{run.info['every']}; {run.info['wall_seconds']:.0f} s of computing." + done,
-        f"{lost} of {len(run.info['conditions']) * len(run.info['seeds'])} trajectories diverged or failed and were left out." if lost else "",
+        f"{lost} of {len(run.info['conditions']) * len(run.info['seeds'])} trajectories diverged or failed and were "
+        f"left out."
+        if lost
+        else "",
         page.get("Differences from the paper", ""),
     ]
     text = render(
         title=title,
-        question=f"What emerges in {study.slug}, what causes it, and do the paper's claims hold?" if study else f"What does {title} show?",
+        question=f"What emerges in {study.slug}, what causes it, and do the paper's claims hold?"
+        if study
+        else f"What does {title} show?",
         lead=about,
         figures=figures,
         verdicts=verdicts,
@@ -95,7 +107,9 @@ def _curves(run: Run, name: str) -> bytes:
     fig, ax = figures.new()
     for i, condition in enumerate(run.data.condition.values):
         values = run.data[name].sel(condition=condition).values
-        figures.band(ax, run.data.time.values, values, label=str(condition), colour=figures.COLOURS[i % len(figures.COLOURS)])
+        figures.band(
+            ax, run.data.time.values, values, label=str(condition), colour=figures.COLOURS[i % len(figures.COLOURS)]
+        )
     ax.set_xlabel("step")
     ax.set_ylabel(run.data[name].attrs.get("long_name", name))
     ax.legend()

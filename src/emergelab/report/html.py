@@ -201,9 +201,7 @@ def _tally(verdicts: Sequence[Mapping[str, Any]]) -> str:
     if not verdicts:
         return ""
     count = Counter(str(v.get("verdict")) for v in verdicts)
-    chips = [
-        f'<li class="chip {kind}"><b>{count[kind]}</b> {kind}</li>' for kind in VERDICTS if count.get(kind)
-    ]
+    chips = [f'<li class="chip {kind}"><b>{count[kind]}</b> {kind}</li>' for kind in VERDICTS if count.get(kind)]
     return f'<ul class="tally" aria-label="verdicts">{"".join(chips)}</ul>'
 
 
@@ -225,9 +223,7 @@ def _card(index: int, given: Mapping[str, Any]) -> str:
     """One claim: badge, sentence, interval, numbers, what the paper reports, how to read it."""
     verdict = str(given.get("verdict"))
     if verdict not in VERDICTS:
-        raise ValueError(
-            f"report: verdict of claim {index} must be one of {', '.join(VERDICTS)}, got {verdict!r}"
-        )
+        raise ValueError(f"report: verdict of claim {index} must be one of {', '.join(VERDICTS)}, got {verdict!r}")
     sign, meaning = VERDICTS[verdict]
     value, low, high, margin = (_float(given.get(key)) for key in ("value", "low", "high", "margin"))
     direction = str(given.get("direction", ""))
@@ -296,8 +292,7 @@ def _png(index: int, figure: bytes | Figure) -> bytes:
 
         return png(figure)
     raise ValueError(
-        f"report: figure {index} must be the bytes of a PNG or a matplotlib Figure, "
-        f"got {type(figure).__name__}"
+        f"report: figure {index} must be the bytes of a PNG or a matplotlib Figure, got {type(figure).__name__}"
     )
 
 
@@ -307,12 +302,9 @@ def _tables(tables: Sequence[Table | tuple[str, Sequence[str], Sequence[Sequence
     for i, (caption, columns, rows) in enumerate(tables, 1):
         for row in rows:
             if len(row) != len(columns):
-                raise ValueError(
-                    f"report: table {i} has {len(columns)} columns but a row of {len(row)}: {list(row)!r}"
-                )
+                raise ValueError(f"report: table {i} has {len(columns)} columns but a row of {len(row)}: {list(row)!r}")
         numeric = [
-            bool(rows) and all(row[c] is None or _is_number(row[c]) for row in rows)
-            for c in range(len(columns))
+            bool(rows) and all(row[c] is None or _is_number(row[c]) for row in rows) for c in range(len(columns))
         ]
         kinds = [' class="number"' if is_numeric else "" for is_numeric in numeric]
         head = "".join(f'<th scope="col"{k}>{inline(c)}</th>' for c, k in zip(columns, kinds, strict=True))
@@ -334,9 +326,7 @@ def _reproduce(command: str, versions: Mapping[str, str]) -> str:
         blocks += f'<pre class="copy" tabindex="0"><code>{escape(command)}</code></pre>'
     if versions:
         lines = "\n".join(f"{name}=={version}" for name, version in versions.items())
-        blocks += (
-            f'<p class="key">Made with</p><pre class="copy" tabindex="0"><code>{escape(lines)}</code></pre>'
-        )
+        blocks += f'<p class="key">Made with</p><pre class="copy" tabindex="0"><code>{escape(lines)}</code></pre>'
     return _section("To repeat this", blocks)
 
 

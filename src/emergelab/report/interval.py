@@ -111,9 +111,7 @@ def interval_svg(
             direction, (x(thresholds[0]), x(thresholds[-1]))
         )
         width = round(stop - start, 1)
-        parts.append(
-            f'<rect class="holds" x="{start}" y="{_TOP}" width="{width}" height="{_BOTTOM - _TOP}" rx="4"/>'
-        )
+        parts.append(f'<rect class="holds" x="{start}" y="{_TOP}" width="{width}" height="{_BOTTOM - _TOP}" rx="4"/>')
     for at in (0.0, *thresholds):
         kind = "zero" if at == 0.0 else "margin"
         parts.append(f'<line class="{kind}" x1="{x(at)}" x2="{x(at)}" y1="{_TOP}" y2="{_BOTTOM + 3}"/>')

@@ -1,4 +1,6 @@
-"""`emergelab measure`: a user's own curves, asked when it emerged and whether the jump is in the system or the score."""
+"""`emergelab measure`: a user's own curves, asked when it emerged and whether the jump is in the system or the
+score.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -33,7 +35,8 @@ _TABLES: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
             "companion": "companion", "condition": "condition", "companion_first": "companion first",
             "companion_last": "score first", "undecided": "same record or neither", "lead": "lead", "p": "p"}),
         "seeds": ("Replicate by replicate", {
-            "condition": "condition", "seed": "replicate", "emerged": "emerged", "after": "not yet at", "onset": "onset at",
+            "condition": "condition", "seed": "replicate", "emerged": "emerged", "after": "not yet at",
+            "onset": "onset at",
             "midpoint": "midpoint", "W_decades": "10-90 % in decades", "A": "abruptness", "final": "final level"}),
     },
     "mirage": {
@@ -42,10 +45,13 @@ _TABLES: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
     },
 }  # fmt: skip
 _CAPTIONS = {
-    "onset": "Left: each replicate and the mean over them. Middle: every replicate set to its own onset, which shows how abrupt "
+    "onset": "Left: each replicate and the mean over them. Middle: every replicate set to its own onset, which shows "
+    "how abrupt "
     "one is. Right: the share of replicates in which it has not emerged yet (Kaplan-Meier).",
-    "mirage": "Left: the score against its companion; if one monotone curve carries all points, the companion explains the score. "
-    "Right: both over time as a share of their own change; a companion that rises earlier and smoothly makes the jump a mirage.",
+    "mirage": "Left: the score against its companion; if one monotone curve carries all points, the companion "
+    "explains the score. "
+    "Right: both over time as a share of their own change; a companion that rises earlier and smoothly makes the "
+    "jump a mirage.",
 }
 
 
@@ -60,7 +66,11 @@ class Measured:
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready: verdict, words, warnings and tables of every instrument."""
-        return {"file": self.title, "unanswered": list(self.unanswered), "results": [json.loads(r.to_json()) for r in self.results]}
+        return {
+            "file": self.title,
+            "unanswered": list(self.unanswered),
+            "results": [json.loads(r.to_json()) for r in self.results],
+        }
 
     def _tables(self, result: Result) -> list[Table]:
         out = []
@@ -154,7 +164,7 @@ def measure_file(
     spread_columns: tuple[str, str] | None = None,
     threshold: float | None = None,
     k: int = 3,
-    direction: str = "up",
+    direction: Literal["up", "down"] = "up",
 ) -> Measured:
     """Ask a tidy table when its score emerged and, if it names a companion, whether the jump is a mirage.
 
@@ -180,7 +190,9 @@ def measure_file(
     frame, companion = _transformed(frame, companion, name)
     data = from_frame(frame, time=time, value=value, seed=seed, by=by, companion=companion, stderr=stderr, name=name)
     results = [
-        onset(data, value, threshold=threshold, k=k, direction=direction, stderr=stderr, items=items, companion=companion),  # type: ignore[arg-type]
+        onset(
+            data, value, threshold=threshold, k=k, direction=direction, stderr=stderr, items=items, companion=companion
+        ),  # type: ignore[arg-type]
         mirage(data, value, companion, stderr=stderr, items=items),
     ]
     if companion is None and not results[1].warnings:
@@ -199,11 +211,15 @@ def _transformed(frame: pd.DataFrame, companion: str | None, name: str) -> tuple
         raise UserError(f"{name}: no column {column!r} for --companion {companion}")
     numbers = pd.to_numeric(frame[column], errors="coerce")
     if (numbers <= 0).any():
-        raise UserError(f"{name}: --companion {companion} needs positive numbers, column {column!r} has {numbers.min():g}")
+        raise UserError(
+            f"{name}: --companion {companion} needs positive numbers, column {column!r} has {numbers.min():g}"
+        )
     return frame.assign(**{companion: np.log(numbers) if function == "log" else np.sqrt(numbers)}), companion
 
 
-def _unanswered(seed: str | None, by: str | None, companion: str | None, stderr: str | None, items: int | None) -> list[str]:
+def _unanswered(
+    seed: str | None, by: str | None, companion: str | None, stderr: str | None, items: int | None
+) -> list[str]:
     """Questions that this table cannot answer, and the column that would make them answerable."""
     out = []
     if seed is None:
@@ -211,7 +227,10 @@ def _unanswered(seed: str | None, by: str | None, companion: str | None, stderr:
     if by is None:
         out.append("whether it comes earlier under another condition: name a column with --by COL")
     if companion is None:
-        out.append("whether the jump is in the system or in the score: name a continuous score of the same outputs with --companion COL")
+        out.append(
+            "whether the jump is in the system or in the score: name a continuous score of the same outputs with "
+            "--companion COL"
+        )
     if stderr is None and items is None:
         out.append("whether zeros are below the score's resolution: give --items N or --stderr COL")
     return out

@@ -23,8 +23,10 @@ def record_verdicts(folder: Path, study: Study, run: Run, verdicts: Sequence[Map
         f"{study.title} {summary(verdicts).capitalize()}.",
         "",
         f"- command: `{made['command']}`",
-        f"- date: {made['created'][:10]}; computing: {info['wall_seconds']:.0f} s on {made['cores']} cores ({made['platform']})",
-        f"- {len(info['conditions'])} conditions x {len(info['seeds'])} seeds x {info['steps']} steps, recorded every {info['every']}",
+        f"- date: {made['created'][:10]}; computing: {info['wall_seconds']:.0f} s on {made['cores']} cores "
+        f"({made['platform']})",
+        f"- {len(info['conditions'])} conditions x {len(info['seeds'])} seeds x {info['steps']} steps, recorded "
+        f"every {info['every']}",
         f"- versions: {versions}",
         f"- what was cut: {study.size(info['size']).about or 'nothing'}",
         "",

@@ -19,9 +19,7 @@ _LINK = re.compile(r"\[([^\]\n]+)\]\((https?://[^\s()]+(?:\([^\s()]*\)[^\s()]*)*
 def inline(text: object) -> str:
     """One sentence as HTML."""
     pieces = _CODE.split(escape(" ".join(str(text).split()), quote=True))
-    return "".join(
-        f"<code>{piece[1:-1]}</code>" if i % 2 else _marked(piece) for i, piece in enumerate(pieces)
-    )
+    return "".join(f"<code>{piece[1:-1]}</code>" if i % 2 else _marked(piece) for i, piece in enumerate(pieces))
 
 
 def plain(text: object) -> str:

@@ -106,5 +106,7 @@ class Place:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise RunError(f"{self.url}: another process is writing this run; wait for it or stop it first") from None
+                raise RunError(
+                    f"{self.url}: another process is writing this run; wait for it or stop it first"
+                ) from None
             yield

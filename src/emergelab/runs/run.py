@@ -21,12 +21,12 @@ __all__ = ["Run", "load"]
 class Run:
     """A thin view of a run's folder; another process may still be writing it.
 
-    Attributes
-    ----------
-    path: folder or URL.
-    info: run.json: study, system, conditions with all parameters, seeds, steps, every, interventions, versions, status.
-    data: `xarray.Dataset`, lazy, dims (condition, seed, time, ...); NaN where not written yet.
-    events: `pyarrow.Table` with columns time, condition, seed, kind, payload (JSON).
+    Attributes:
+        path: folder or URL.
+        info: run.json: study, system, conditions with all parameters, seeds, steps, every, interventions, versions,
+            status.
+        data: `xarray.Dataset`, lazy, dims (condition, seed, time, ...); NaN where not written yet.
+        events: `pyarrow.Table` with columns time, condition, seed, kind, payload (JSON).
     """
 
     def __init__(self, path: str | os.PathLike[str] | Place) -> None:

@@ -26,7 +26,8 @@ from .place import Place
 
 FORMAT = "emergelab-run"
 FORMAT_VERSION = 1
-_CHUNK_BYTES = 1 << 20
+# An append rewrites the last chunk of each array, so chunks are kept small; reading whole curves stays cheap.
+_CHUNK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -79,20 +80,20 @@ class Store:
         root.attrs["Conventions"] = "CF-1.11"
         root.create_array("condition", data=np.asarray(conditions, dtype="T"), dimension_names=["condition"])
         root.create_array("seed", data=np.asarray(seeds, np.int64), dimension_names=["seed"])
-        time = root.create_array("time", data=np.asarray(times, np.int64), dimension_names=["time"])
-        time.attrs["long_name"] = "step"
+        steps = np.asarray(times, np.int64)
+        root.create_array("time", data=steps, dimension_names=["time"], attributes={"long_name": "step"})
         for spec in arrays:
             row = max(1, math.prod(spec.shape) * np.dtype(spec.dtype).itemsize * chunk_conditions * chunk_seeds)
             length = max(1, min(len(times), _CHUNK_BYTES // row))
-            array = root.create_array(
+            root.create_array(
                 spec.name,
                 shape=(len(conditions), len(seeds), len(times), *spec.shape),
                 chunks=(chunk_conditions, chunk_seeds, length, *(max(1, n) for n in spec.shape)),
                 dtype=spec.dtype,
                 fill_value=np.nan,
                 dimension_names=["condition", "seed", "time", *spec.dims],
+                attributes=spec.attrs,
             )
-            array.attrs.update(spec.attrs)
         store = cls(place)
         store.write_info(info)
         return store
@@ -189,7 +190,10 @@ def read_info(place: Place) -> dict[str, Any]:
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise RunError(f"{place}: run.json is not one of emergelab's (format {FORMAT!r} expected)")
     if info.get("version") != FORMAT_VERSION:
-        raise RunError(f"{place}: run format {info.get('version')!r}, this emergelab reads {FORMAT_VERSION}; use the version that wrote it")
+        raise RunError(
+            f"{place}: run format {info.get('version')!r}, this emergelab reads {FORMAT_VERSION}; use the version "
+            f"that wrote it"
+        )
     missing = {"status", "conditions", "seeds", "steps", "every", "blocks"} - info.keys()
     if missing:
         raise RunError(f"{place}: run.json is damaged (it lacks {', '.join(sorted(missing))})")

@@ -77,11 +77,7 @@ def max_t(permuted: Real[np.ndarray, "draws m"], *, step_down: bool = True) -> F
     looks = np.where(np.isnan(table[:, tested]), -np.inf, table[:, tested])
     order = np.argsort(-looks[0], kind="stable")
     ranked = looks[:, order]
-    best = (
-        np.maximum.accumulate(ranked[:, ::-1], axis=1)[:, ::-1]
-        if step_down
-        else ranked.max(axis=1, keepdims=True)
-    )
+    best = np.maximum.accumulate(ranked[:, ::-1], axis=1)[:, ::-1] if step_down else ranked.max(axis=1, keepdims=True)
     slack = 1e-12 * np.maximum(1.0, np.abs(ranked[0]))
     p = np.maximum.accumulate((best >= ranked[0] - slack).mean(axis=0))
     adjusted[tested[order]] = p

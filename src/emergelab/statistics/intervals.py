@@ -166,9 +166,7 @@ def difference(
     left, right = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if paired:
         if left.shape != right.shape:
-            raise UserError(
-                f"difference: paired groups must have equal shapes, got {left.shape} and {right.shape}"
-            )
+            raise UserError(f"difference: paired groups must have equal shapes, got {left.shape} and {right.shape}")
         if statistic is None:
             _check(left, None, level, draws)
             return estimate(left - right, level=level, draws=draws, rng=rng, bounds=bounds)
@@ -198,9 +196,7 @@ def _check(rows: np.ndarray, statistic: Statistic | None, level: float, draws: i
     if rows.ndim == 0:
         raise UserError("estimate: values must have a first axis of seeds, got a single number")
     if statistic is None and rows.ndim != 1:
-        raise UserError(
-            f"estimate: values of shape {rows.shape} need a statistic; without one, give one number a seed"
-        )
+        raise UserError(f"estimate: values of shape {rows.shape} need a statistic; without one, give one number a seed")
 
 
 def _finish(result: Estimate, dropped: int, bounds: tuple[float, float] | None) -> Estimate:
@@ -208,9 +204,7 @@ def _finish(result: Estimate, dropped: int, bounds: tuple[float, float] | None) 
     if bounds is not None:
         # numpy's minimum and maximum keep NaN, so an interval that was not claimed stays not claimed
         low, high = float(np.clip(low, *bounds)), float(np.clip(high, *bounds))
-    return Estimate(
-        result.value, low, high, result.level, result.method, result.n, result.sd, dropped, result._tails
-    )
+    return Estimate(result.value, low, high, result.level, result.method, result.n, result.sd, dropped, result._tails)
 
 
 def _call(statistic: Statistic | None, rows: np.ndarray) -> float:
@@ -230,9 +224,7 @@ def _one_sample(
     n = len(rows)
     value = _call(statistic, rows) if n else float("nan")
     if n == 0 or np.isnan(value):
-        return _nothing(
-            float("nan"), level, n, "no finite value" if n == 0 else "the statistic is undefined here"
-        )
+        return _nothing(float("nan"), level, n, "no finite value" if n == 0 else "the statistic is undefined here")
     if n < MIN_P:
         return _nothing(value, level, n, f"{n} seed{'s' * (n > 1)}: no interval and no p below {MIN_P}")
     if _identical(rows):
@@ -247,9 +239,7 @@ def _one_sample(
             return _nothing(value, level, n, "the statistic is undefined when one seed is left out")
     if n < MIN_INTERVAL:
         nan, why = float("nan"), f"{n} seeds: no interval below {MIN_INTERVAL}, exact sign-flip p"
-        return Estimate(
-            value, nan, nan, level, why, n, sd, 0, SignFlip(np.asarray(contributions, dtype=float))
-        )
+        return Estimate(value, nan, nan, level, why, n, sd, 0, SignFlip(np.asarray(contributions, dtype=float)))
     if n < MIN_BCA:
         # a statistic without jackknife bias is linear in the seeds, a mean in disguise: Student's t is the
         # shorter interval
@@ -285,9 +275,7 @@ def _two_samples(
     if np.isnan(value):
         return _nothing(value, level, n, "a group has no finite value")
     if smallest < MIN_P:
-        return _nothing(
-            value, level, n, f"{len(a)} and {len(b)} seeds: no interval and no p below {MIN_P} a group"
-        )
+        return _nothing(value, level, n, f"{len(a)} and {len(b)} seeds: no interval and no p below {MIN_P} a group")
     if _identical(a) and _identical(b):
         return Estimate(
             value,
@@ -361,18 +349,14 @@ def _bca(
             value, level, n, f"the statistic is undefined on {lost:.0%} of the bootstrap draws: no interval"
         )
     if defined[0] == defined[-1]:
-        return Estimate(
-            value, value, value, level, "point: every bootstrap draw agrees", n, sd, 0, Point(value, n)
-        )
+        return Estimate(value, value, value, level, "point: every bootstrap draw agrees", n, sd, 0, Point(value, n))
     slack = 1e-10 * (defined[-1] - defined[0])  # a draw that repeats the data may differ from it by rounding
     below = (np.mean(defined < value - slack) + np.mean(defined <= value + slack)) / 2
     edge = 0.5 / len(defined)
     bias = float(special.ndtri(min(max(below, edge), 1 - edge)))
     # acceleration for one or several independent samples (Efron and Tibshirani 1993, 14.15; Davison and
     # Hinkley 1997, 5.27)
-    peak = max(
-        float(np.abs(u).max()) for u in influence
-    )  # without its scale: cubes leave the range of floats
+    peak = max(float(np.abs(u).max()) for u in influence)  # without its scale: cubes leave the range of floats
     influence = [u / peak for u in influence] if peak > 0 else list(influence)
     cubes = sum(float((u**3).sum()) / len(u) ** 3 for u in influence)
     squares = sum(float((u**2).sum()) / len(u) ** 2 for u in influence)
@@ -412,9 +396,7 @@ def _studentised(
         return (centre - value) / spread if spread > 1e-12 * max(abs(centre), error) else float("nan")
 
     deviations = (
-        np.array([deviation(np.sort(rng.integers(0, n, n))) for _ in range(draws)])
-        if error > 0
-        else np.empty(0)
+        np.array([deviation(np.sort(rng.integers(0, n, n))) for _ in range(draws)]) if error > 0 else np.empty(0)
     )
     defined = np.sort(deviations[np.isfinite(deviations)])
     if len(defined) < 0.8 * draws:
@@ -423,6 +405,4 @@ def _studentised(
         return _student(value, error, n - 1, level, "t on jackknife pseudo-values", n, sd)
     low = value - float(np.quantile(defined, (1 + level) / 2)) * error
     high = value - float(np.quantile(defined, (1 - level) / 2)) * error
-    return Estimate(
-        value, low, high, level, "studentised bootstrap", n, sd, 0, Studentised(defined, value, error)
-    )
+    return Estimate(value, low, high, level, "studentised bootstrap", n, sd, 0, Studentised(defined, value, error))

@@ -45,9 +45,7 @@ class Permutation:
 @lru_cache(maxsize=16)
 def _all_relabellings(n_a: int, n_b: int) -> Bool[np.ndarray, "draws n"]:
     member = np.zeros((comb(n_a + n_b, n_a), n_a + n_b), dtype=bool)
-    for row, chosen in enumerate(
-        combinations(range(n_a + n_b), n_a)
-    ):  # the first combination is the observed one
+    for row, chosen in enumerate(combinations(range(n_a + n_b), n_a)):  # the first combination is the observed one
         member[row, list(chosen)] = True
     member.setflags(write=False)
     return member

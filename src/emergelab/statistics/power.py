@@ -14,9 +14,7 @@ MOST_SEEDS = 1_000_000
 """Answer where no smaller number of seeds would do."""
 
 
-def seeds_needed(
-    estimate_or_sd: Estimate | float, distance: float, power: float = 0.8, level: float = 0.95
-) -> int:
+def seeds_needed(estimate_or_sd: Estimate | float, distance: float, power: float = 0.8, level: float = 0.95) -> int:
     """Fewest seeds with which the two-sided interval would exclude a value this far away, with the given
     probability.
 

@@ -76,9 +76,7 @@ class KaplanMeier:
         return float(np.sum(np.diff(edges) * np.array([self.at(t) for t in edges[:-1]])))
 
 
-def _prepare(
-    durations: Real[np.ndarray, "n"], emerged: Bool[np.ndarray, "n"]
-) -> tuple[np.ndarray, np.ndarray]:
+def _prepare(durations: Real[np.ndarray, "n"], emerged: Bool[np.ndarray, "n"]) -> tuple[np.ndarray, np.ndarray]:
     times, happened = np.asarray(durations, dtype=float).ravel(), np.asarray(emerged, dtype=bool).ravel()
     if times.shape != happened.shape:
         raise UserError(f"survival: {len(times)} durations but {len(happened)} flags of emergence")
@@ -207,9 +205,7 @@ def log_rank(
         half = float(stats.norm.ppf(0.975)) * float(np.sqrt(1 / e_a + 1 / e_b))
         low, high = ratio * float(np.exp(-half)), ratio * float(np.exp(half))
     asymptotic = float(stats.chi2.sf(z[0] ** 2, 1))
-    return LogRank(
-        float(z[0]), asymptotic, summarise(z, exhaustive), summarise(early, exhaustive), p, ratio, low, high
-    )
+    return LogRank(float(z[0]), asymptotic, summarise(z, exhaustive), summarise(early, exhaustive), p, ratio, low, high)
 
 
 def restricted_mean(
@@ -331,9 +327,7 @@ def turnbull(
     return Turnbull(start, np.where(np.isfinite(stop), stop, np.nan), mass)
 
 
-def median_interval(
-    left: Real[np.ndarray, "n"], right: Real[np.ndarray, "n"], *, level: float = 0.95
-) -> Estimate:
+def median_interval(left: Real[np.ndarray, "n"], right: Real[np.ndarray, "n"], *, level: float = 0.95) -> Estimate:
     """Median of interval-censored times with the order-statistic interval, which needs no shape of
     distribution.
 

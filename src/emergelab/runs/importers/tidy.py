@@ -83,7 +83,9 @@ def _numbers(frame: pd.DataFrame, column: str, name: str, *, whole_column: bool 
         row = text.idxmax()
         raise UserError(f"{name}: column {column!r} must hold numbers, got {str(series[row])!r} in row {int(row) + 1}")
     if whole_column and numbers.isna().any():
-        raise UserError(f"{name}: column {column!r} must not have empty cells, row {int(numbers.isna().idxmax()) + 1} has one")
+        raise UserError(
+            f"{name}: column {column!r} must not have empty cells, row {int(numbers.isna().idxmax()) + 1} has one"
+        )
     return numbers.to_numpy()
 
 
@@ -111,7 +113,8 @@ def from_frame(
         name: what to call the table in messages.
 
     Returns:
-        dims (condition, seed, time) as far as named; variables by their columns; NaN where a seed has no record at a time.
+        dims (condition, seed, time) as far as named; variables by their columns; NaN where a seed has no record at a
+        time.
 
     Raises:
         UserError: a missing column, text among numbers, an infinite or empty time, a time that repeats within a seed.
@@ -121,7 +124,9 @@ def from_frame(
     for column in keys.values():
         labels = _column(frame, column, name)
         if labels.isna().any():
-            raise UserError(f"{name}: column {column!r} must not have empty cells, row {int(labels.isna().idxmax()) + 1} has one")
+            raise UserError(
+                f"{name}: column {column!r} must not have empty cells, row {int(labels.isna().idxmax()) + 1} has one"
+            )
     times = _numbers(frame, time, name, whole_column=True)
     if not np.isfinite(times).all():
         raise UserError(f"{name}: column {time!r} must hold finite times, got {times[~np.isfinite(times)][0]}")
@@ -137,8 +142,14 @@ def from_frame(
     if twice.any():
         row = tidy[twice].iloc[0]
         within = ", ".join(f"{column}={row[dim]}" for dim, column in keys.items())
-        hint = "name the column that tells the replicates apart with --seed, or the settings with --by" if len(keys) < 2 else "each must have one row a time; keep rows apart with --where COL=VALUE"
-        raise UserError(f"{name}: {time}={row['time']:g} appears more than once{' within ' + within if within else ''}; {hint}")
+        hint = (
+            "name the column that tells the replicates apart with --seed, or the settings with --by"
+            if len(keys) < 2
+            else "each must have one row a time; keep rows apart with --where COL=VALUE"
+        )
+        raise UserError(
+            f"{name}: {time}={row['time']:g} appears more than once{' within ' + within if within else ''}; {hint}"
+        )
     data = tidy.set_index(index).sort_index().to_xarray()
     if not isinstance(data, xr.Dataset):
         raise UserError(f"{name}: the table cannot be labelled")
@@ -148,7 +159,9 @@ def from_frame(
     return data
 
 
-def spread(frame: pd.DataFrame, names: str, values: str, keys: Sequence[str], also: Sequence[str], name: str) -> pd.DataFrame:
+def spread(
+    frame: pd.DataFrame, names: str, values: str, keys: Sequence[str], also: Sequence[str], name: str
+) -> pd.DataFrame:
     """A long table (one column says which score, another its value) with one column a score.
 
     Args:
@@ -166,7 +179,9 @@ def spread(frame: pd.DataFrame, names: str, values: str, keys: Sequence[str], al
     if twice.any():
         row = frame[twice].iloc[0]
         where = ", ".join(f"{c}={row[c]}" for c in (*keys, names))
-        raise UserError(f"{name}: {where} appears more than once; keep rows apart with --where COL=VALUE, or name --seed and --by")
+        raise UserError(
+            f"{name}: {where} appears more than once; keep rows apart with --where COL=VALUE, or name --seed and --by"
+        )
     wide = frame.pivot(index=list(keys), columns=names, values=[values, *also])
     wide.columns = pd.Index([str(score) if of == values else f"{score}_{of}" for of, score in wide.columns])
     return wide.reset_index()

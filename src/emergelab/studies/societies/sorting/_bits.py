@@ -42,9 +42,7 @@ class Board(NamedTuple):
         padded = np.zeros(self.words * self.width, bool)
         padded[: self.n] = mask
         shifts = np.arange(self.width, dtype=np.uint64)
-        return (
-            (padded.reshape(self.words, self.width) * (np.uint64(1) << shifts)).sum(axis=1).astype(np.uint32)
-        )
+        return (padded.reshape(self.words, self.width) * (np.uint64(1) << shifts)).sum(axis=1).astype(np.uint32)
 
     @property
     def all(self) -> UInt32[np.ndarray, "words"]:
@@ -55,9 +53,7 @@ class Board(NamedTuple):
     def pack(self, mask: Bool[Array, "n"]) -> Words:
         """The set of true positions of a mask."""
         padded = jnp.pad(mask, (0, self.words * self.width - self.n)).reshape(self.words, self.width)
-        return jnp.sum(
-            padded.astype(jnp.uint32) << jnp.arange(self.width, dtype=jnp.uint32), axis=1, dtype=jnp.uint32
-        )
+        return jnp.sum(padded.astype(jnp.uint32) << jnp.arange(self.width, dtype=jnp.uint32), axis=1, dtype=jnp.uint32)
 
     @partial(jax.jit, static_argnums=0)
     def right_of(self, x: Words) -> Words:

@@ -86,16 +86,12 @@ def traces(run: el.Run) -> Figure:
         d = of(run, a)
         house.band(left, PERCENT, over_swaps(d, "sortedness"), a, COLOUR[a], seeds=6)
         inversions = over_swaps(d, "inversions")
-        house.band(
-            middle, PERCENT, 100 * inversions / np.maximum(inversions[:, :1], 1), a, COLOUR[a], seeds=6
-        )
+        house.band(middle, PERCENT, 100 * inversions / np.maximum(inversions[:, :1], 1), a, COLOUR[a], seeds=6)
         clock = d["activations"].mean("seed").values
         done = np.concatenate([[True], np.diff(clock) > 0])
         values = d["sortedness"].transpose("seed", "time").values[:, done]
         house.band(right, np.maximum(clock[done], 1), values, a, COLOUR[a], seeds=0)
-    house.finish(
-        left, title="Order by the paper's metric", xlabel="% of the run's swaps", ylabel="sortedness (%)"
-    )
+    house.finish(left, title="Order by the paper's metric", xlabel="% of the run's swaps", ylabel="sortedness (%)")
     middle.annotate(
         "bubble and insertion:\none inversion a swap",
         (62, 38),
@@ -122,9 +118,7 @@ def traces(run: el.Run) -> Figure:
     return fig
 
 
-def _group(
-    ax: Axes, at: float, values: np.ndarray, width: float, colour: str, hatch: str, label: str | None
-) -> None:
+def _group(ax: Axes, at: float, values: np.ndarray, width: float, colour: str, hatch: str, label: str | None) -> None:
     mean, half = values.mean(), 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 2 else 0.0
     ax.bar(
         at,
@@ -301,9 +295,7 @@ def clusters(run: el.Run) -> Figure:
             ylabel="aggregation" if ax is axes[0] else None,
             legend="lower right" if ax is axes[0] else False,
         )
-    low = min(
-        float(line.get_ydata().min()) for ax in axes for line in ax.get_lines() if line.get_linewidth() > 1
-    )
+    low = min(float(line.get_ydata().min()) for ax in axes for line in ax.get_lines() if line.get_linewidth() > 1)
     axes[0].set_ylim(min(0.25, low - 0.05), 0.82)
     return fig
 

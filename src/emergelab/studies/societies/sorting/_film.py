@@ -59,18 +59,14 @@ def _filmed(path: str) -> xr.Dataset:
             every=1,
             seeds=seeds,
             conditions={
-                name: el.Condition(
-                    {k: v for k, v in own[name].items() if v != parameters(base)[k]}, tuple(done[name])
-                )
+                name: el.Condition({k: v for k, v in own[name].items() if v != parameters(base)[k]}, tuple(done[name]))
                 for name in names
             },
             taps=["state.cells.value", "state.cells.algotype"],
             out=Path(folder) / "film",
             progress=False,
         )
-        return film.data[
-            ["descents", "inversions", "swaps", "state.cells.value", "state.cells.algotype"]
-        ].load()
+        return film.data[["descents", "inversions", "swaps", "state.cells.value", "state.cells.algotype"]].load()
 
 
 def _after_swaps(film: xr.Dataset, name: str) -> np.ndarray:
@@ -141,17 +137,13 @@ def mirage(run: el.Run) -> Figure:
         "insertion-immovable-3": "insertion,\n3 walls",
     }
     gain = {
-        label: {
-            m: float(end(run, c, o).mean()) for m, o in (("descents", "dg"), ("inversions", "dg_inversions"))
-        }
+        label: {m: float(end(run, c, o).mean()) for m, o in (("descents", "dg"), ("inversions", "dg_inversions"))}
         for c, label in names.items()
     }
     _paired_bars(left, gain, ".2f")
     rng = np.random.default_rng(0)
     for i, a in enumerate(ALGOTYPES):
-        traces = [
-            _after_swaps(film.sel(condition=a).isel(seed=s), "descents") for s in range(film.sizes["seed"])
-        ]
+        traces = [_after_swaps(film.sel(condition=a).isel(seed=s), "descents") for s in range(film.sizes["seed"])]
         null = np.mean([delayed_gratification(block_shuffled(t, 10, rng)) for t in traces for _ in range(20)])
         left.plot(
             [i - 0.37, i - 0.01],
@@ -198,12 +190,8 @@ def raster(run: el.Run) -> Figure:
         axes[1, column].imshow(kind, cmap=kinds, vmin=0, vmax=2, **shape)
         for ax in axes[:, column]:
             ax.grid(False)
-        house.finish(
-            axes[0, column], title=f"{title}: what the cells hold", ylabel="" if column else "position"
-        )
-        house.finish(
-            axes[1, column], title="what the cells are", xlabel="swaps", ylabel="" if column else "position"
-        )
+        house.finish(axes[0, column], title=f"{title}: what the cells hold", ylabel="" if column else "position")
+        house.finish(axes[1, column], title="what the cells are", xlabel="swaps", ylabel="" if column else "position")
     axes[1, 0].plot([], [], "s", color=COLOUR["bubble"], label="bubble")
     axes[1, 0].plot([], [], "s", color=COLOUR["selection"], label="selection")
     axes[1, 0].legend(loc="upper right", framealpha=0.9, frameon=True, fontsize=8.5)

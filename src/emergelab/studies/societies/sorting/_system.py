@@ -120,15 +120,9 @@ class Sorting(el.System):
     frozen_where: Choice = el.choice(
         "random", options=("random", "left", "middle", "right"), about="where cells are frozen"
     )
-    bubble_order: Choice = el.choice(
-        "up", options=("up", "down"), about="direction in which bubble cells sort"
-    )
-    insertion_order: Choice = el.choice(
-        "up", options=("up", "down"), about="direction in which insertion cells sort"
-    )
-    selection_order: Choice = el.choice(
-        "up", options=("up", "down"), about="direction in which selection cells sort"
-    )
+    bubble_order: Choice = el.choice("up", options=("up", "down"), about="direction in which bubble cells sort")
+    insertion_order: Choice = el.choice("up", options=("up", "down"), about="direction in which insertion cells sort")
+    selection_order: Choice = el.choice("up", options=("up", "down"), about="direction in which selection cells sort")
     bubble_rate: Number = el.param(1.0, low=0.0, high=1000.0, about="activation rate of a bubble cell")
     insertion_rate: Number = el.param(1.0, low=0.0, high=1000.0, about="activation rate of an insertion cell")
     selection_rate: Number = el.param(1.0, low=0.0, high=1000.0, about="activation rate of a selection cell")
@@ -141,9 +135,7 @@ class Sorting(el.System):
     scheduler: Choice = el.choice(
         "random", options=("random", "round-robin", "bursts"), about="whose turn it is: see How it works"
     )
-    burst: Number = el.param(
-        10.0, low=1.0, high=1e6, about="mean activations in a row under the scheduler 'bursts'"
-    )
+    burst: Number = el.param(10.0, low=1.0, high=1e6, about="mean activations in a row under the scheduler 'bursts'")
     stop: Choice = el.choice(
         "quiet", options=("quiet", "sorted"), about="end when nothing can move, or as soon as sorted"
     )
@@ -151,9 +143,7 @@ class Sorting(el.System):
 
     observables = (
         el.Observable("descents", unit="1", low=0, about="cells smaller than their left neighbour"),
-        el.Observable(
-            "sortedness", unit="%", low=0, high=100, about="cells in order with their left neighbour"
-        ),
+        el.Observable("sortedness", unit="%", low=0, high=100, about="cells in order with their left neighbour"),
         el.Observable("in_place", unit="%", low=0, high=100, about="positions that hold their final value"),
         el.Observable("inversions", unit="1", low=0, about="pairs in the wrong order (Kendall tau distance)"),
         el.Observable("swaps", unit="1", low=0, about="exchanges of two cells"),
@@ -173,22 +163,16 @@ class Sorting(el.System):
             high=1,
             about="cells whose right neighbour has the same label, over n",
         ),
-        el.Observable(
-            "aggregation_peak", unit="1", low=0, high=1, about="largest aggregation after any swap so far"
-        ),
+        el.Observable("aggregation_peak", unit="1", low=0, high=1, about="largest aggregation after any swap so far"),
         el.Observable("dg", unit="1", about="delayed gratification under descents, mean over pairs"),
         el.Observable(
             "dg_published",
             unit="1",
             about="the same as the authors' code has it (a sum if it ends on a rise)",
         ),
-        el.Observable(
-            "dg_inversions", unit="1", about="delayed gratification under inversions, mean over pairs"
-        ),
+        el.Observable("dg_inversions", unit="1", about="delayed gratification under inversions, mean over pairs"),
         el.Observable("descent_rises", unit="1", low=0, about="swaps that raised the descents"),
-        el.Observable(
-            "inversion_rises", unit="1", low=0, about="swaps that raised the inversions: real steps back"
-        ),
+        el.Observable("inversion_rises", unit="1", low=0, about="swaps that raised the inversions: real steps back"),
         el.Observable("halted", unit="1", low=0, high=1, about="1 once nothing more will happen"),
     )
 

@@ -17,9 +17,7 @@ def over_swaps(d: xr.Dataset, name: str) -> Float[np.ndarray, "seed point"]:
     swaps = d["swaps"].transpose("seed", "time").values.astype(float)
     values = d[name].transpose("seed", "time").values.astype(float)
     done = np.maximum(swaps[:, -1:], 1.0)
-    return np.stack(
-        list(starmap(lambda x, y: np.interp(POINTS, x, y), zip(swaps / done, values, strict=True)))
-    )
+    return np.stack(list(starmap(lambda x, y: np.interp(POINTS, x, y), zip(swaps / done, values, strict=True))))
 
 
 def max_of_mean(curves: Float[np.ndarray, "seed point"]) -> float:
@@ -57,9 +55,7 @@ def delayed_gratification(errors: Real[np.ndarray, "swap"], mode: str = "mean") 
     return float(np.sum(gains) if mode == "code" and len(stretches) % 2 else np.mean(gains))
 
 
-def block_shuffled(
-    errors: Real[np.ndarray, "swap"], block: int, rng: np.random.Generator
-) -> Float[np.ndarray, "swap"]:
+def block_shuffled(errors: Real[np.ndarray, "swap"], block: int, rng: np.random.Generator) -> Float[np.ndarray, "swap"]:
     """The same trace with its changes in another order: blocks of changes are kept, their order is drawn.
 
     A null for foresight: what remains of delayed gratification in it is owed to the kinds of changes, not to
@@ -68,6 +64,4 @@ def block_shuffled(
     changes = np.diff(np.asarray(errors, float))
     blocks = [changes[i : i + block] for i in range(0, len(changes), block)]
     again = [blocks[i] for i in rng.permutation(len(blocks))]
-    return np.concatenate(
-        [[float(errors[0])], float(errors[0]) + np.cumsum(np.concatenate([np.zeros(0), *again]))]
-    )
+    return np.concatenate([[float(errors[0])], float(errors[0]) + np.cumsum(np.concatenate([np.zeros(0), *again]))])
