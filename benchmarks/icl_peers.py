@@ -138,14 +138,10 @@ def main() -> None:
     """Print steps a second."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument(
-        "--threads", type=int, default=None, help="PyTorch's threads (default: its own choice)"
-    )
+    parser.add_argument("--threads", type=int, default=None, help="PyTorch's threads (default: its own choice)")
     given = parser.parse_args()
     steps, seconds = torch_steps(given.steps, threads=given.threads)
-    print(
-        f"PyTorch {torch.__version__}: {steps / seconds:.0f} steps/s ({1e3 * seconds / steps:.2f} ms a step)"
-    )
+    print(f"PyTorch {torch.__version__}: {steps / seconds:.0f} steps/s ({1e3 * seconds / steps:.2f} ms a step)")
 
 
 if __name__ == "__main__":

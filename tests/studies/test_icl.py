@@ -82,7 +82,7 @@ def test_without_burstiness_all_items_are_independent_draws(vectors, flat):
     again = (k[:, :-1] == k[:, -1:]).mean()
     assert again == pytest.approx(1 / CLASSES, abs=0.006)
     frequency = np.bincount(k.ravel(), minlength=CLASSES) / k.size
-    assert abs(frequency - 1 / CLASSES).max() < 0.004
+    assert abs(frequency - 1 / CLASSES).max() < 0.006
 
 
 def test_the_mixture_has_the_shares_it_is_told(vectors, flat):
@@ -223,8 +223,7 @@ def test_a_clamped_pattern_leaves_nothing_to_learn_for_its_queries_and_keys(forw
 def test_the_recurrent_net_has_as_many_weights_and_reads_every_token():
     width = 21
     attention, gru = (
-        jax.eval_shape(lambda make=make: make(jax.random.key(0), width, 7))
-        for make in (AttentionOnly.make, Gated.make)
+        jax.eval_shape(lambda make=make: make(jax.random.key(0), width, 7)) for make in (AttentionOnly.make, Gated.make)
     )
     count = [sum(w.size for w in jax.tree.leaves(net)) for net in (attention, gru)]
     assert count[1] - count[0] == 3 * width  # its gates' biases
@@ -303,40 +302,41 @@ def test_training_lowers_the_loss_by_context_or_by_weights_as_the_data_say():
             assert weights > 0.6
 
 
-def test_the_number_of_classes_is_traced_and_changes_nothing_else():
-    """A step with K as an operand equals a step of a system in which K is a constant of the program."""
+@pytest.fixture(scope="module")
+def stepped():
+    """A step whose system is an operand: one program for all values of the traced parameters."""
+    return jax.jit(lambda system, state: system.step(state, jax.random.key(3)))
+
+
+def test_the_number_of_classes_is_traced_and_changes_nothing_else(stepped):
+    """A step with K as an operand equals the step of a system in which K is a constant of the program."""
     system = InContext(**SMALL)
-    key = jax.random.key(3)
-    state = jax.jit(lambda key: system.init(key))(key)
-    traced = jax.jit(lambda s, state: s.step(state, key))
-    for k in (16, 64):
-        one = system.with_(k=k)
-        constant = jax.jit(lambda state, one=one: one.step(state, key))(state)
-        for a, b in zip(jax.tree.leaves(traced(one, state)), jax.tree.leaves(constant), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-    assert traced._cache_size() == 1
+    state = jax.jit(lambda key: system.init(key))(jax.random.key(3))
+    few = system.with_(k=16)
+    constant = jax.jit(lambda state: few.step(state, jax.random.key(3)))(state)
+    for a, b in zip(jax.tree.leaves(stepped(few, state)), jax.tree.leaves(constant), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    many = stepped(system, state)
+    assert any((a != b).any() for a, b in zip(*map(jax.tree.leaves, (constant.net, many.net)), strict=True))
+    assert stepped._cache_size() == 1
 
 
-def test_plain_gradient_descent_is_what_it_says():
+def test_plain_gradient_descent_is_what_it_says(stepped):
     system = InContext(**SMALL, optimiser="sgd", rate=0.5, decay=0.0)
-    key = jax.random.key(0)
-    state = jax.jit(lambda key: system.init(key))(key)
-    bigger = system.with_(rate=1.0)
-    one, two = (jax.jit(lambda state, s=s: s.step(state, key).net)(state) for s in (system, bigger))
-    for w, a, b in zip(*map(jax.tree.leaves, (state.net, one, two)), strict=True):
+    state = jax.jit(lambda key: system.init(key))(jax.random.key(0))
+    once, twice, still = (
+        stepped(s, state).net for s in (system, system.with_(rate=1.0), system.with_(rate=0.0, decay=0.25))
+    )
+    for w, a, b, c in zip(*map(jax.tree.leaves, (state.net, once, twice, still)), strict=True):
         np.testing.assert_allclose(b - w, 2 * (a - w), rtol=1e-3, atol=1e-6)
-    still = InContext(**SMALL, optimiser="sgd", rate=0.0, decay=0.25)
-    shrunk = jax.jit(lambda state: still.step(state, key).net)(state)
-    for w, a in zip(jax.tree.leaves(state.net), jax.tree.leaves(shrunk), strict=True):
-        np.testing.assert_allclose(a, 0.75 * w, rtol=1e-6)
+        np.testing.assert_allclose(c, 0.75 * w, rtol=1e-6)
 
 
 def test_the_data_can_be_switched_in_mid_training():
     system = InContext(**SMALL)
-    names = {s.name for s in el.sites(system)}
-    assert {"p_bursty", "p_novel", "alpha", "noise", "L.0.pattern", "L.1.skip", "final", "logits"} <= names
-    assert {"L.0.q", "L.1.v", "embed"} <= {s.name for s in el.sites(system.with_(compute="full"))}
-    assert "h" in {s.name for s in el.sites(system.with_(net="gru"))}
+    names = {s.name for s in el.sites(system.with_(compute="full"))}
+    assert {"p_bursty", "p_novel", "alpha", "noise", "embed", "final", "mlp.2", "logits", "state.table.means"} <= names
+    assert {f"L.{i}.{x}" for i in (0, 1) for x in ("q", "k", "v", "scores", "pattern", "skip", "out")} <= names
     state = jax.jit(lambda key: system.init(key))(jax.random.key(0))
     key = jax.random.key(1)
     with el.edit(el.Clamp("p_bursty", 0.0)):
@@ -371,9 +371,7 @@ def _curves(*rows: np.ndarray, time: np.ndarray) -> xr.Dataset:
     icl = np.stack(rows)
     cla = np.where(time >= 200, 1.0, 0.1) * np.ones_like(icl)
     dims = ("seed", "time")
-    return xr.Dataset(
-        {"acc_icl": (dims, icl), "cla": (dims, cla), "acc_iwl": (dims, 1 - icl)}, {"time": time}
-    )
+    return xr.Dataset({"acc_icl": (dims, icl), "cla": (dims, cla), "acc_iwl": (dims, 1 - icl)}, {"time": time})
 
 
 def test_rise_finds_a_planted_logistic_in_binomial_noise():

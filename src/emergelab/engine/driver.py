@@ -27,6 +27,9 @@ from .progress import Bar, Silent
 from .setup import persistent_compilation_cache
 
 _BUFFER_BYTES = 32 << 20  # records held before they go to disk
+# State of one block, at most. On a CPU what does not stay in a core's cache is slow: networks of 0.4 MB a seed took
+# 0.28 ms a step in blocks of 16 and 0.39 ms in blocks of 48.
+_CACHED_BYTES, _DEVICE_BYTES = 8 << 20, 1 << 30
 _CHUNK_SECONDS = 2.0
 _COMMIT_SHARE = 0.05  # of the time may go into writing
 
@@ -238,7 +241,10 @@ def _plan(
             first, other = cells[groups[0][0]].name, cells[members[0]].name
             raise UserError(f"conditions {first!r} and {other!r} show observables of different shapes; run them apart")
     assert shapes is not None
-    blocks = cut(groups, len(seeds), _worker_count(workers), sizes, block_seeds)
+    on_cpu = jax.default_backend() == "cpu"
+    blocks = cut(
+        groups, len(seeds), _worker_count(workers), sizes, _CACHED_BYTES if on_cpu else _DEVICE_BYTES, block_seeds
+    )
     about = {o.name: o for o in cells[0].system.observables}
     specs = []
     for name, shape in shapes.items():

@@ -14,8 +14,6 @@ from ..errors import UserError
 from ..intervention import Intervention
 from ..system import HostSystem, System
 
-_STATE_BYTES = 1 << 30  # state of one block, at most
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -82,22 +80,31 @@ def group(cells: Sequence[Cell]) -> list[tuple[int, ...]]:
 
 
 def cut(
-    groups: Sequence[tuple[int, ...]], n_seeds: int, workers: int, state_bytes: Sequence[int], block_seeds: int | None
+    groups: Sequence[tuple[int, ...]],
+    n_seeds: int,
+    workers: int,
+    state_bytes: Sequence[int],
+    block_bytes: int,
+    block_seeds: int | None = None,
 ) -> list[Block]:
-    """Blocks so that every worker has one and no block's state exceeds a gigabyte.
+    """Blocks so that every worker has one and no block's state is larger than it should be.
 
     Args:
+        groups: indices of the conditions that share a program.
+        n_seeds: seeds of the run.
+        workers: blocks that are computed at once.
         state_bytes: bytes of state of one seed of one condition, by group.
+        block_bytes: bytes of state of a block, at most (one seed of each of its conditions is the least).
         block_seeds: seeds a block, if the user wants to say.
     """
     width = block_seeds
     if width is None:
-        # Narrow blocks waste the vector units, so few seeds are not split.
+        # Narrow blocks waste the vector units, so few seeds are not split among workers.
         parts = workers if n_seeds >= 4 * workers or (n_seeds >= 2 * workers and len(groups) < workers) else 1
         width = -(-n_seeds // parts)
         # One width for all groups: the seed axis on disk has one chunk size, and no two blocks may share a chunk.
         for members, size in zip(groups, state_bytes, strict=True):
-            width = min(width, max(1, _STATE_BYTES // max(1, size * len(members))))
+            width = min(width, max(1, block_bytes // max(1, size * len(members))))
     blocks: list[Block] = []
     for members in groups:
         for start in range(0, n_seeds, width):

@@ -53,9 +53,7 @@ class Tokens(eqx.Module):
             return self.dense()[:, -1]
         place = jax.nn.one_hot(self.content.shape[1] - 1, self.positions)
         batch = self.content.shape[0]
-        return jnp.concatenate(
-            [jnp.broadcast_to(place, (batch, self.positions)), self.content[:, -1]], axis=-1
-        )
+        return jnp.concatenate([jnp.broadcast_to(place, (batch, self.positions)), self.content[:, -1]], axis=-1)
 
     def project(self, matrix: Float[Array, "width out"]) -> Float[Array, "batch token out"]:
         """x W for every token."""
@@ -70,9 +68,7 @@ class Tokens(eqx.Module):
         """Inner products of the rows with every token."""
         if self.start is not None:
             return jnp.einsum("bid,bjd->bij", rows, self.dense())
-        return rows[..., : self.positions] + jnp.einsum(
-            "bid,bjd->bij", rows[..., self.positions :], self.content
-        )
+        return rows[..., : self.positions] + jnp.einsum("bid,bjd->bij", rows[..., self.positions :], self.content)
 
     def mix(self, pattern: Float[Array, "batch query token"]) -> Float[Array, "batch query width"]:
         """Sums of tokens, weighted by an attention pattern."""
@@ -120,9 +116,7 @@ class Readout(eqx.Module):
         """He initialisation; biases N(0, 1/width)."""
         *ks, of_biases, of_out = jax.random.split(key, 5)
         layers = tuple(_normal(k, (width, width), 2 / width) for k in ks)
-        return cls(
-            layers, _normal(of_biases, (len(ks),), 1 / width), _normal(of_out, (width, labels), 1 / width)
-        )
+        return cls(layers, _normal(of_biases, (len(ks),), 1 / width), _normal(of_out, (width, labels), 1 / width))
 
     def __call__(self, h: Float[Array, "batch width"]) -> Float[Array, "batch label"]:
         h = site("final", h)

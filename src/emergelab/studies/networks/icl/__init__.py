@@ -49,7 +49,8 @@ Sites for interventions: `p_bursty`, `p_novel`, `alpha`, `noise` (the data), `L.
   network has found out that the answer is one of the two labels shown. Only made-up classes and swapped
   labels tell the two apart.
 - Then `ila1` and `tla2` rise together, and `acc_icl` with them, over an interval that is short against the
-  plateau. Averaged over seeds with different onsets, it looks slower than it is in most of them.
+  plateau. How abruptly depends on what else could be learnt: 10 % to 90 % of the rise take 0.3 of the time to
+  half the rise with K = 4096, 0.4 with K = 1024, 0.7 under Zipf's law, 0.9 with K = 256.
 - With few classes memorising is quicker than waiting for an induction head, and none forms.
 - Under Zipf's law (alpha 1) with a tenth of the sequences not bursty, both abilities live in one network.
 - What labels see in layer 1 carries in-context learning and little else: if they can no longer tell their
@@ -60,10 +61,10 @@ Sites for interventions: `p_bursty`, `p_novel`, `alpha`, `noise` (the data), `L.
 
 ## Things to try
 
-- `--set burst=1`: "burstiness" is that the answer stands in the context. How often it does matters little.
-- Change the noise (`noise=0.5`): items of one class differ more, memorising gets harder.
-- Clamp `L.0.pattern` to the previous token from the start (condition `previous`, size `full`): the plateau
-  is gone.
+- `--set burst=1`: "burstiness" is that the answer stands in the context. Does it matter how often?
+- `--set noise=0.5`: items of one class differ more. Which of the two abilities suffers?
+- Run the conditions `previous` and `local`. With a ready-made first layer the plateau is gone (`acc_icl` is near
+  1 after 400 steps); with a first layer that sees no other token it never ends.
 - Start with bursty data and clamp `p_bursty` to 0 later: is in-context learning forgotten?
 
 ## Differences from the paper
@@ -128,8 +129,7 @@ study = el.Study(
             url="https://arxiv.org/abs/2205.05055",
         ),
         el.Paper(
-            "The mechanistic basis of data dependence and abrupt learning in an in-context classification "
-            "task",
+            "The mechanistic basis of data dependence and abrupt learning in an in-context classification task",
             authors="G. Reddy",
             year=2023,
             url="https://arxiv.org/abs/2312.03002",
@@ -185,9 +185,8 @@ study = el.Study(
             steps=6000,
             every=100,
             set={"classes": 4096},
-            about="labels, vectors, positions (shifted at random) and batches of the paper, all sweeps; "
-            "still Adam "
-            "at 1e-3. Hours on two cores; for a GPU",
+            about="labels, vectors, positions (shifted at random) and batches of the paper, all sweeps; still "
+            "Adam at 1e-3. About an hour on two cores",
         ),
         "paper": el.Size(
             seeds=10,
@@ -255,9 +254,9 @@ study = el.Study(
             "<",
             0.1,
             published="a plateau, then a sharp rise (Reddy 2023)",
-            about="10 % to 90 % of the rise of acc_icl above the plateau takes less than 0.4 of the time "
-            "to half the "
-            "rise; 0.5 would be gradual",
+            about="10 % to 90 % of the rise of acc_icl above the plateau takes less than 0.4 of the time to half the "
+            "rise; 0.5 would be gradual. Seeds differ (0.27 to 0.58 at the quick size), so twelve do not settle it",
+            expect="inconclusive",
         ),
         el.Claim(
             "The shortcut comes first, the induction head after it",

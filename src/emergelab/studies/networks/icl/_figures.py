@@ -154,8 +154,8 @@ def draw_attention(run: Run) -> Figure:
     height = max(0.3, 1.25 * float(second.max()))
     figures.finish(axes[0, 0], ylabel="layer 1: from token")
     figures.finish(axes[1, 0], ylabel="layer 2:\nfrom the last item", ylim=(0, height))
-    words = {"labels of its class": (0.02, COLOURS[2]), "other labels": (0.62, COLOURS[7])}
-    for text, (x, colour) in words.items():
+    notes = {"labels of its class": (0.02, COLOURS[2]), "other labels": (0.62, COLOURS[7])}
+    for text, (x, colour) in notes.items():
         axes[1, 2].text(x, 0.97, text, color=colour, fontsize=8, va="top", transform=axes[1, 2].transAxes)
     return fig
 
@@ -175,9 +175,7 @@ def draw_onset(run: Run) -> Figure:
         known = times[np.isfinite(times)]
         count, _ = np.histogram(known, edges)
         words = f"{condition}: {len(known)} of {len(times)} seeds"
-        left.bar(
-            edges[:-1], count, np.diff(edges) * 0.92, bottom=floor, align="edge", color=colour, label=words
-        )
+        left.bar(edges[:-1], count, np.diff(edges) * 0.92, bottom=floor, align="edge", color=colour, label=words)
         floor = floor + count
     top = max(4.0, 1.5 * floor.max())
     left.yaxis.get_major_locator().set_params(integer=True)

@@ -31,14 +31,10 @@ def _score(name: str, unit: str, about: str, low: float = 0.0, **more: Any) -> e
 class InContext(el.System):
     """A network learns, one batch a step, to label the last item of a sequence of items and labels."""
 
-    classes: int = el.static(
-        1024, low=2, high=65_536, about="rows of the class table: the largest K; a multiple of L"
-    )
+    classes: int = el.static(1024, low=2, high=65_536, about="rows of the class table: the largest K; a multiple of L")
     labels: int = el.static(32, low=2, high=1024, about="number of labels, L")
     items: int = el.static(8, low=1, high=64, about="items in the context, N")
-    burst: int = el.static(
-        4, low=1, high=64, about="how often each class of a bursty context occurs, B; divides N"
-    )
+    burst: int = el.static(4, low=1, high=64, about="how often each class of a bursty context occurs, B; divides N")
     dim: int = el.static(63, low=2, high=1024, about="length of item and label vectors, D")
     positions: int = el.static(
         65, low=3, high=1025, about="one-hot positions, P; more than 2N+1 shift sequences at random"
@@ -46,9 +42,7 @@ class InContext(el.System):
     batch: int = el.static(128, low=1, high=65_536, about="sequences in a gradient step")
     tests: int = el.static(200, low=1, high=1_000_000, about="sequences behind each score")
     k: int = el.param(1024, low=2, high=65_536, about="classes in use, K; a multiple of L")
-    alpha: float = el.param(
-        0.0, low=0.0, high=5.0, unit="1", about="Zipf exponent of the classes' frequencies"
-    )
+    alpha: float = el.param(0.0, low=0.0, high=5.0, unit="1", about="Zipf exponent of the classes' frequencies")
     p_bursty: float = el.param(
         1.0, low=0.0, high=1.0, unit="1", about="share of sequences with the answer in context, p_B"
     )
@@ -63,9 +57,7 @@ class InContext(el.System):
     net: str = el.choice(
         "attention", options=("attention", "gru"), static=True, about="two attention layers, or recurrent"
     )
-    optimiser: str = el.choice(
-        "adam", options=("adam", "sgd"), static=True, about="rule of the gradient step"
-    )
+    optimiser: str = el.choice("adam", options=("adam", "sgd"), static=True, about="rule of the gradient step")
     repeats: str = el.choice(
         "allowed",
         options=("allowed", "distinct"),
@@ -157,13 +149,11 @@ class InContext(el.System):
 
     def prior(self) -> Prior:
         """How often each class occurs. Site: `alpha`."""
-        return prior(self.k, el.site("alpha", jnp.asarray(self.alpha)), self.classes, self.labels)
+        return prior(jnp.asarray(self.k), el.site("alpha", jnp.asarray(self.alpha)), self.classes, self.labels)
 
     def sequences(self, key: PRNGKeyArray, t: Table, p: Prior, batch: int) -> Sequences:
         """Sequences as in training. Sites: `p_bursty`, `p_novel`, `noise`."""
-        mixture = {
-            name: el.site(name, jnp.asarray(getattr(self, name))) for name in ("p_bursty", "p_novel", "noise")
-        }
+        mixture = {name: el.site(name, jnp.asarray(getattr(self, name))) for name in ("p_bursty", "p_novel", "noise")}
         shape = {"batch": batch, "items": self.items, "burst": self.burst}
         return bursty(key, t, p, **shape, **mixture, distinct=self.repeats == "distinct")
 
@@ -171,9 +161,7 @@ class InContext(el.System):
         """Content with positions, shifted at random if there are more positions than tokens."""
         batch, length, _ = content.shape
         spare = self.positions - length
-        return Tokens(
-            content, jax.random.randint(key, (batch,), 0, spare + 1) if spare else None, self.positions
-        )
+        return Tokens(content, jax.random.randint(key, (batch,), 0, spare + 1) if spare else None, self.positions)
 
     def logits(self, net: AttentionOnly | Gated, tokens: Tokens) -> Float[Array, "batch label"]:
         """The network's answer to each sequence."""
@@ -183,7 +171,7 @@ class InContext(el.System):
 
     def observe(self, state: State, key: PRNGKeyArray) -> dict[str, Array]:
         of_train, of_icl, of_swap, of_iwl, of_place = jax.random.split(key, 5)
-        size: dict[str, Any] = {"batch": self.tests, "items": self.items, "noise": self.noise}
+        size: dict[str, Any] = {"batch": self.tests, "items": self.items, "noise": jnp.asarray(self.noise)}
         sure: dict[str, Any] = {**size, "burst": self.burst, "distinct": True}
         t, p = state.table, self.prior()
         sets = (
@@ -211,11 +199,7 @@ class InContext(el.System):
         if isinstance(state.net, Gated):
             length = 2 * self.items + 1
             blank = {"pattern_1": jnp.full((length, length), jnp.nan), "pattern_2": jnp.full(length, jnp.nan)}
-            return (
-                out
-                | blank
-                | dict.fromkeys(("ila1", "tla2", "acc_icl_cut", "acc_iwl_cut"), jnp.array(jnp.nan))
-            )
+            return out | blank | dict.fromkeys(("ila1", "tla2", "acc_icl_cut", "acc_iwl_cut"), jnp.array(jnp.nan))
 
         def second_and_last(x: Array) -> Array:
             return x.reshape(4, self.tests, *x.shape[1:])[1::2].reshape(2 * self.tests, *x.shape[1:])
