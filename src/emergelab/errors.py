@@ -6,7 +6,9 @@ The command line prints the line and exits with 2; Python users see an ordinary 
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class UserError(ValueError):
@@ -35,3 +37,20 @@ def nearest(name: str, known: Iterable[str]) -> str:
         return ""
     shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
     return f"; known: {shown}"
+
+
+def need(module: str, extra: str, purpose: str) -> Any:
+    """An optional package, imported; or one line that says which extra brings it.
+
+    Args:
+        module: name of the module to import.
+        extra: the extra of emergelab that installs it.
+        purpose: what it is needed for, as the subject of the sentence: "change points".
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UserError(
+            f"{purpose}: the package {module.partition('.')[0]!r} is needed and cannot be imported ({error}); "
+            f"pip install 'emergelab[{extra}]'"
+        ) from None

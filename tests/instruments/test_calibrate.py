@@ -40,7 +40,7 @@ def test_tables_and_errors():
     assert "| white | 0 | 5 | 2 |" in found.to_markdown() and "white" in str(found)
     with pytest.raises(UserError, match="no scene"):
         calibrate("onset", "pink")
-    with pytest.raises(UserError, match="is for 'mirage'"):
+    with pytest.raises(UserError, match="onset has no scene 'smooth'"):
         calibrate("onset", "smooth")
 
 

@@ -6,6 +6,7 @@ from emergelab.statistics.intervals import Estimate, difference, estimate
 from emergelab.statistics.permutation import Permutation, permutation, relabellings, sign_flips
 from emergelab.statistics.power import MOST_SEEDS, seeds_needed
 from emergelab.statistics.proportions import ProportionContrast, compare_proportions, proportion
+from emergelab.statistics.surrogates import SURROGATES, ar1_coefficient, ar1_noise, surrogates
 from emergelab.statistics.survival import (
     KaplanMeier,
     LogRank,
@@ -20,12 +21,15 @@ from emergelab.statistics.survival import (
 
 __all__ = [
     "MOST_SEEDS",
+    "SURROGATES",
     "Estimate",
     "KaplanMeier",
     "LogRank",
     "Permutation",
     "ProportionContrast",
     "Turnbull",
+    "ar1_coefficient",
+    "ar1_noise",
     "benjamini_hochberg",
     "compare_proportions",
     "difference",
@@ -42,5 +46,6 @@ __all__ = [
     "restricted_mean_difference",
     "seeds_needed",
     "sign_flips",
+    "surrogates",
     "turnbull",
 ]
