@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
@@ -10,6 +11,10 @@ from . import typecheck  # noqa: F401 - the hook refers to it by name
 
 # A test must neither use nor fill the user's own cache of compiled programs.
 os.environ.setdefault("EMERGELAB_CACHE", str(Path(__file__).parent.parent / ".pytest_cache" / "emergelab"))
+
+# How long one example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("emergelab", deadline=None)
+hypothesis.settings.load_profile("emergelab")
 
 _hook = install_import_hook("emergelab", "tests.typecheck.check")
 

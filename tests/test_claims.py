@@ -212,14 +212,14 @@ def test_what_is_not_there_is_untested(run):
 def test_many_claims_share_one_error_rate():
     """Twenty claims about nothing: Holm holds the chance of any false decision near 5 %, not 64 %."""
     false_alarms = 0
-    for trial in range(40):
+    for trial in range(30):
         rng = np.random.default_rng(trial)
         run = FakeRun({"a": {f"x{i}": flat(0.5 + rng.standard_normal(12)) for i in range(20)}})
         claims = [el.Claim(f"claim {i}", el.level(f"x{i}", "a"), ">", 0.5) for i in range(20)]
         rows = judge(run, claims)
         false_alarms += any(r["verdict"] != "inconclusive" for r in rows)
         assert all(r["p"] >= r["p_raw"] for r in rows)
-    assert false_alarms <= 7
+    assert false_alarms <= 5  # of 30; with a rate of 5 % more would come once in 300 tries
 
 
 @given(

@@ -93,6 +93,8 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_resume(tmp_path):
         "import signal, threading, time, os, sys\n"
         "import emergelab as el\n"
         "from tests.engine.systems import Drift\n"
+        # a shell's background job is started with this signal ignored
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def later():\n"
         f"    while not os.path.exists({str(out / 'checkpoints' / '00000.json')!r}): time.sleep(0.02)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"

@@ -30,21 +30,33 @@ class StudentT:
     df: float
 
     def greater(self, m: float) -> float:
-        return float(special.stdtr(self.df, -(self.value - m) / self.error))
+        return float(special.stdtr(self.df, -self._standard(m)))
 
     def less(self, m: float) -> float:
-        return float(special.stdtr(self.df, (self.value - m) / self.error))
+        return float(special.stdtr(self.df, self._standard(m)))
+
+    def _standard(self, m: float) -> float:
+        gap = self.value - m
+        # numbers so near to zero that their spread is lost to rounding leave an error of 0
+        return gap / self.error if self.error > 0 else float(np.copysign(np.inf, gap)) if gap else 0.0
 
 
 @dataclass(frozen=True)
 class Bca:
-    """BCa with its level widened by ``expand``: the map alpha -> quantile of the draws, and its inverse."""
+    """BCa with its level widened by ``expand``: the map alpha -> quantile of the draws, and its inverse.
+
+    Beyond the interval's own level p is no smaller than Student's. Corrections for many looks read far tails,
+    and there the bootstrap of a dozen seeds is too sure of itself: on 2,500 normal samples of 12, a nominal
+    0.0025 came out as 0.0068.
+    """
 
     draws: Float[np.ndarray, "draws"]  # sorted
     bias: float
     acceleration: float
     df: float
     expand: float
+    student: StudentT
+    outside: float  # the one-sided p at the ends of the interval that stands beside
 
     def quantile(self, alpha: float) -> float:
         z = self.expand * special.stdtrit(self.df, alpha)
@@ -68,10 +80,15 @@ class Bca:
         return float(special.stdtr(self.df, z / self.expand))
 
     def greater(self, m: float) -> float:
-        return max(self._level(_position(self.draws, m, "right")), 1.0 / (len(self.draws) + 1))
+        return self._sober(self._level(_position(self.draws, m, "right")), self.student.greater(m))
 
     def less(self, m: float) -> float:
-        return max(1.0 - self._level(_position(self.draws, m, "left")), 1.0 / (len(self.draws) + 1))
+        return self._sober(1.0 - self._level(_position(self.draws, m, "left")), self.student.less(m))
+
+    def _sober(self, p: float, student: float) -> float:
+        if p < self.outside:  # still below it, so that p and the interval never disagree
+            p = max(p, min(student, float(np.nextafter(self.outside, 0.0))))
+        return max(p, 1.0 / (len(self.draws) + 1))
 
 
 @dataclass(frozen=True)

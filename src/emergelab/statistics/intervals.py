@@ -364,7 +364,9 @@ def _bca(
     # the bootstrap distribution is narrower than it should be by sqrt((n-1)/n) and ignores that the spread is
     # estimated itself: widen as Student's t would (Hesterberg 2015, "expanded percentile")
     smallest = min(len(u) for u in influence)
-    tails = Bca(defined, bias, acceleration, smallest - 1, float(np.sqrt(smallest / (smallest - 1))))
+    student = StudentT(value, sd / float(np.sqrt(n)), smallest - 1)
+    expand = float(np.sqrt(smallest / (smallest - 1)))
+    tails = Bca(defined, bias, acceleration, smallest - 1, expand, student, (1 - level) / 2)
     low, high = tails.quantile((1 - level) / 2), tails.quantile((1 + level) / 2)
     return Estimate(value, low, high, level, name, n, sd, 0, tails)
 

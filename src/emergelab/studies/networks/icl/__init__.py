@@ -346,4 +346,5 @@ study = el.Study(
             needs=("bursty", "uniform"),
         ),
     ),
+    page=__doc__,
 )

@@ -229,6 +229,7 @@ def _gratification() -> list[el.Claim]:
             el.level(percentage_of_swaps_back, "walker"),
             ">",
             1.0,
+            published="not in the paper",
             about="a control of the metric, not of the paper: where steps go back, inversions show it. "
             "One swap in a hundred",
             unit="%",
@@ -238,6 +239,7 @@ def _gratification() -> list[el.Claim]:
             el.level(percentage_of_swaps_back, damaged("selection", 3, "movable")),
             ">",
             0.05,
+            published="not in the paper",
             about="the one place where steps back are real; one swap in two thousand, one in two runs",
             unit="%",
         ),
