@@ -6,13 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SIZE ?= quick
-PYTEST_ARGS ?=
+# one worker a core; PYTEST_ARGS= runs them one after the other
+PYTEST_ARGS ?= -n auto --dist worksteal
 BENCH_ARGS ?=
+INSTRUMENTS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint contracts types docs bench verify clean distclean
+.PHONY: help demo test lint contracts types docs bench calibrate verify clean distclean
 
 help:
 	@echo "make demo       run the sorting study at quick size into runs/demo"
@@ -21,6 +23,7 @@ help:
 	@echo "make types      mypy"
 	@echo "make docs       build the documentation into site/"
 	@echo "make bench      measure emergelab against its peers (installs PyTorch and Mesa)"
+	@echo "make calibrate  measure false alarms and power of the instruments again (hours; INSTRUMENTS='onset mirage' for some)"
 	@echo "make verify     judge the claims of every study (SIZE=tiny|quick|full|paper, default quick)"
 	@echo "make clean      remove caches and built pages; make distclean also removes .venv"
 
@@ -67,8 +70,12 @@ docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open site/index.html; to search it, serve it: $(BIN)/python -m http.server -d site"
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.bench $(VENV)/.test
 	$(BIN)/python benchmarks/engine.py $(BENCH_ARGS)
+	$(BIN)/python benchmarks/instruments.py
+
+calibrate: $(VENV)/.test
+	$(BIN)/python benchmarks/calibrate.py $(INSTRUMENTS)
 
 verify: $(VENV)/.core
 	$(BIN)/emergelab verify --all --size $(SIZE)

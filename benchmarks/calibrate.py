@@ -24,11 +24,6 @@ FOLDER = Path(__file__).parent.parent / "docs" / "instruments" / "calibration"
 _ALL = 1_000_000
 
 
-def names() -> list[str]:
-    """Every instrument that has scenes."""
-    return [n for n in instruments.__all__ if n[0].islower() and n not in ("calibrate", "scenes", "seeds_to_detect")]
-
-
 def page(instrument: str, most: int) -> str:
     """The tables of one instrument: false alarms, then power."""
     parts = []
@@ -60,11 +55,11 @@ def page(instrument: str, most: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("instruments", nargs="*", choices=[*names(), []], help="default: all")
+    parser.add_argument("instruments", nargs="*", choices=[*instruments.INSTRUMENTS, []], help="default: all")
     parser.add_argument("--draws", type=int, default=_ALL, help="at most this many data sets a row")
     asked = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for instrument in asked.instruments or names():
+    for instrument in asked.instruments or instruments.INSTRUMENTS:
         (FOLDER / f"{instrument}.md").write_text(page(instrument, asked.draws))
 
 

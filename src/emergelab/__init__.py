@@ -28,6 +28,8 @@ _WHERE = {
     "Study": "study:Study", "Size": "study", "Paper": "study", "Figure": "study",
     "find": "catalogue",
     "UserError": "errors",
+    "calibrate": "instruments", "seeds_to_detect": "instruments", "cross_check": "instruments",
+    "seeds_needed": "statistics",
     "instruments": "instruments:", "figures": "figures:",
 }  # fmt: skip
 

@@ -420,11 +420,18 @@ def report(
 
 @app.command()
 def measure(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="CSV, TSV, Parquet or JSON lines, one observation a row.")
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Tidy tables (CSV, TSV, Parquet, JSON lines; one observation a row) or logs of other tools "
+            "(TensorBoard, W&B, MLflow, lm-evaluation-harness, Inspect, ArviZ, netCDF, Zarr). Several are compared.",
+        ),
     ],
-    time: Annotated[str, typer.Option(metavar="COL", help="Column of the real time axis: steps, frames, tokens.")],
-    value: Annotated[str, typer.Option(metavar="COL", help="Column of the score.")],
+    time: Annotated[
+        str | None, typer.Option(metavar="COL", help="Column of the real time axis: steps, frames, tokens.")
+    ] = None,
+    value: Annotated[str | None, typer.Option(metavar="COL", help="Column of the score.")] = None,
     seed: Annotated[str | None, typer.Option(metavar="COL", help="Column that names the replicate.")] = None,
     by: Annotated[str | None, typer.Option(metavar="COL", help="Column that names the condition.")] = None,
     companion: Annotated[
@@ -432,6 +439,10 @@ def measure(
     ] = None,
     stderr: Annotated[str | None, typer.Option(metavar="COL", help="Column of the score's standard error.")] = None,
     items: Annotated[int | None, typer.Option(help="Number of test items behind each score.")] = None,
+    ask: Annotated[
+        list[str] | None,
+        typer.Option(metavar="QUESTION", help="Ask only this: onset, mirage, change_points, ... May be repeated."),
+    ] = None,
     where: Annotated[
         list[str] | None, typer.Option(metavar="COL=VALUE", help="Keep only rows with this value.")
     ] = None,
@@ -443,6 +454,12 @@ def measure(
             "then name scores.",
         ),
     ] = None,
+    runs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGEX", help="Logs: groups condition, seed and time in the names of runs, e.g. '(?P<seed>\\d+)$'."
+        ),
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -451,17 +468,18 @@ def measure(
     ] = None,
     k: Annotated[int, typer.Option(help="Onset: consecutive records.")] = 3,
     down: Annotated[bool, typer.Option("--down", help="The score falls when the thing emerges.")] = False,
+    draws: Annotated[int, typer.Option(help="Surrogates and bootstrap draws of each instrument.")] = 999,
     out: Annotated[str | None, typer.Option(help="HTML file for the report.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask your own curves: when did it emerge, in how many seeds, and is the jump in the system or in the score?"""
-    from .report.measure import measure_file
+    """Ask your own curves: when did it emerge, in how many seeds, is the jump in the score, and more."""
+    from .report.measure import measure as ask_files
 
-    measured = measure_file(
-        file, time=time, value=value, seed=seed, by=by, companion=companion, stderr=stderr, items=items,
+    measured = ask_files(
+        files, time=time, value=value, seed=seed, by=by, companion=companion, stderr=stderr, items=items,
         where=[_pair("--where", "COL=VALUE", w) for w in where or []],
         spread_columns=_pair("--spread", "NAMES=VALUES", spread) if spread else None,
-        threshold=threshold, k=k, direction="down" if down else "up",
+        threshold=threshold, k=k, direction="down" if down else "up", runs=runs, ask=ask or (), draws=draws,
     )  # fmt: skip
     if out is not None:
         measured.write(out)

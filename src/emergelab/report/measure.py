@@ -1,85 +1,69 @@
-"""`emergelab measure`: a user's own curves, asked when it emerged and whether the jump is in the system or the
-score.
-"""
+"""`emergelab measure`: a user's own curves, asked all that they can answer."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
+import xarray as xr
 
 from ..errors import UserError
-from ..instruments import Result, mirage, onset
+from ..instruments import CrossCheck, Result, cross_check, learning_curves
 from ..runs import provenance
-from ..runs.importers.tidy import from_frame, keep_rows, read_table, spread
 from .assemble import write_page
 from .html import Table, render
+from .questions import QUESTIONS, Facts, chosen
+from .reading import Columns, Opened
+from .reading import read as _read
 
-#: which tables of an instrument a reader needs, and which of their columns, under plain headings
-_TABLES: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
-    "onset": {
-        "conditions": ("Condition by condition", {
-            "condition": "condition", "seeds": "replicates", "emerged": "emerged", "median_onset": "median onset",
-            "median_low": "from", "median_high": "to", "W_decades": "10-90 % in decades"}),
-        "contrasts": ("Earlier or later", {
-            "a": "condition", "b": "against", "difference": "mean onset differs by", "low": "from", "high": "to",
-            "p_holm": "p (Holm)", "verdict": "finding"}),
-        "order": ("Which comes first within a replicate", {
-            "companion": "companion", "condition": "condition", "companion_first": "companion first",
-            "companion_last": "score first", "undecided": "same record or neither", "lead": "lead", "p": "p"}),
-        "seeds": ("Replicate by replicate", {
-            "condition": "condition", "seed": "replicate", "emerged": "emerged", "after": "not yet at",
-            "onset": "onset at",
-            "midpoint": "midpoint", "W_decades": "10-90 % in decades", "A": "abruptness", "final": "final level"}),
-    },
-    "mirage": {
-        "tests": ("In the metric or in the system: the tests", {
-            "test": "test", "verdict": "finding", "value": "value", "p": "p", "about": "how"}),
-    },
-}  # fmt: skip
-_CAPTIONS = {
-    "onset": "Left: each replicate and the mean over them. Middle: every replicate set to its own onset, which shows "
-    "how abrupt "
-    "one is. Right: the share of replicates in which it has not emerged yet (Kaplan-Meier).",
-    "mirage": "Left: the score against its companion; if one monotone curve carries all points, the companion "
-    "explains the score. "
-    "Right: both over time as a share of their own change; a companion that rises earlier and smoothly makes the "
-    "jump a mirage.",
-}
+_MOST_ROWS = 24  # of a table in the terminal
+_LEAST_BEFORE = 10  # records before the first onset from which a law may be read
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What the instruments said of one file."""
+    """What the instruments said of one or several files.
+
+    Attributes:
+        title: what was measured.
+        results: one a question that could be asked.
+        checks: where the instruments agree with each other.
+        read: how the files were read, one sentence each.
+        unanswered: questions that the data cannot answer, and which column would make them answerable.
+    """
 
     title: str
     results: tuple[Result, ...]
-    seeds: str | None
+    checks: CrossCheck
+    read: tuple[str, ...]
     unanswered: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready: verdict, words, warnings and tables of every instrument."""
         return {
             "file": self.title,
+            "read": list(self.read),
             "unanswered": list(self.unanswered),
+            "cross_checks": list(self.checks.words),
             "results": [json.loads(r.to_json()) for r in self.results],
         }
 
     def _tables(self, result: Result) -> list[Table]:
         out = []
-        for name, (caption, columns) in _TABLES[result.instrument].items():
+        for name, (caption, columns) in QUESTIONS[result.instrument].tables.items():
             frame = result.to_frame(name)
-            if frame.empty or (name == "conditions" and len(frame) == 1):
+            if frame.empty or (name == "conditions" and len(frame) == 1 and result.instrument == "onset"):
                 continue
             # A column without a single value, or with the same condition all the way down, says nothing.
-            kept = [c for c in columns if not frame[c].isna().all() and (c != "condition" or frame[c].nunique() > 1)]
+            kept = [
+                c for c in columns
+                if c in frame and not frame[c].isna().all() and (c != "condition" or frame[c].nunique() > 1)
+            ]  # fmt: skip
             rows = [[_cell(v) for v in row] for row in frame[kept].itertuples(index=False)]
             out.append(Table(caption, [columns[c] for c in kept], rows))
         return out
@@ -95,36 +79,48 @@ class Measured:
         """Tables and sentences for the terminal."""
         from ..terminal import table
 
-        out: list[Any] = []
+        out: list[Any] = [f"[dim]read: {_plain(line)}[/]" for line in self.read]
         for result in self.results:
             out.append(f"[bold]{result.question}[/]")
             for caption, columns, rows in self._tables(result):
                 made = table(*columns, title=caption, title_justify="left", title_style="dim")
-                for row in rows:
+                for row in rows[:_MOST_ROWS]:
                     made.add_row(*row)
                 out.append(made)
+                if len(rows) > _MOST_ROWS:
+                    out.append(f"  [dim]and {len(rows) - _MOST_ROWS} more rows (--json or --out show all)[/]")
             out.append(f"{result.instrument}: [bold]{result.verdict}[/]. {_plain(self._finding(result))}")
             out.extend(f"  warning: {_plain(w)}" for w in result.warnings)
             out.append("")
-        out.extend(f"not asked: {line}" for line in self.unanswered)
+        out.extend(f"cross-check, {_plain(line)}" for line in self.checks.words)
+        out.extend(f"not asked: {_plain(line)}" for line in self.unanswered)
         return out
 
     def write(self, out: str | os.PathLike[str]) -> str:
         """Write the one-page report; returns where it lies."""
-        figures = [(_CAPTIONS[r.instrument], r.plot()) for r in self.results if _has_curves(r)]
-        lead = "\n\n".join(f"{r.instrument.capitalize()}: {r.verdict}. {self._finding(r)}" for r in self.results)
+        figures = [(QUESTIONS[r.instrument].caption, r.plot()) for r in self.results if _has_curves(r)]
+        lead = "\n\n".join(f"{_title(r.instrument)}: {r.verdict}. {self._finding(r)}" for r in self.results)
+        tables = [t for r in self.results for t in self._tables(r)]
+        if self.checks.words:
+            rows = [list(line.partition(": ")[::2]) for line in self.checks.words]
+            tables.insert(0, Table("Do the instruments tell one story?", ["check", "finding"], rows))
         text = render(
             title=self.title,
             question=" ".join(r.question for r in self.results),
             lead=lead,
             figures=figures,
-            tables=[t for r in self.results for t in self._tables(r)],
-            cannot_see=[r.cannot_see for r in self.results] + list(self.unanswered),
+            tables=tables,
+            cannot_see=[f"{_title(r.instrument)}: {r.cannot_see}" for r in self.results] + list(self.unanswered),
             command=provenance.command(),
             versions=provenance.versions(),
-            notes=[f"{r.instrument}: {w}." for r in self.results for w in r.warnings],
+            notes=[*(f"Read: {line}." for line in self.read)]
+            + [f"{r.instrument}: {w}." for r in self.results for w in r.warnings],
         )
         return write_page(out, text)
+
+
+def _title(instrument: str) -> str:
+    return instrument.replace("_", " ").capitalize()
 
 
 def _has_curves(result: Result) -> bool:
@@ -150,11 +146,11 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def measure_file(
-    file: str | os.PathLike[str],
+def measure(
+    files: Sequence[str | os.PathLike[str]],
     *,
-    time: str,
-    value: str,
+    time: str | None = None,
+    value: str | None = None,
     seed: str | None = None,
     by: str | None = None,
     companion: str | None = None,
@@ -165,72 +161,94 @@ def measure_file(
     threshold: float | None = None,
     k: int = 3,
     direction: Literal["up", "down"] = "up",
+    runs: str | None = None,
+    ask: Sequence[str] = (),
+    draws: int = 999,
 ) -> Measured:
-    """Ask a tidy table when its score emerged and, if it names a companion, whether the jump is a mirage.
+    """Ask curves all that they can answer; several files are conditions of one comparison.
 
     Args:
-        file: CSV, TSV, Parquet or JSON lines.
-        time, value, seed, by, companion, stderr: names of columns (see `from_frame`).
+        files: tidy tables, or logs of other tools (see `emergelab.runs.importers.open_data`).
+        time, value, seed, by, companion, stderr: names of columns of a table, or of variables of a log. None: found
+            where only one fits; what was found is said.
         items: number of test items behind each score.
-        where: (column, value) pairs; only rows that have them all are kept.
+        where: (column, value) pairs; only rows of a table that have them all are kept.
         spread_columns: (column of score names, column of values) of a long table.
         threshold, k, direction: as in `instruments.onset`.
+        runs: regular expression with the groups `condition`, `seed`, `time` for the names of runs in a log.
+        ask: names of instruments; empty: all that the data can answer.
+        draws: surrogates, relabellings and bootstrap draws of each instrument.
 
     Raises:
-        UserError: anything that does not fit the file or the instruments.
+        UserError: anything that does not fit the files or the instruments.
     """
-    name = Path(file).name
     if items is not None and items < 1:
         raise UserError(f"items must be a whole number >= 1, got {items}")
-    frame = keep_rows(read_table(Path(file)), where, name)
-    if spread_columns is not None:
-        keys = [c for c in (seed, by, time) if c is not None]
-        frame = spread(frame, *spread_columns, keys, [stderr] if stderr else [], name)
-        stderr = f"{value}_{stderr}" if stderr else None
-    frame, companion = _transformed(frame, companion, name)
-    data = from_frame(frame, time=time, value=value, seed=seed, by=by, companion=companion, stderr=stderr, name=name)
-    results = [
-        onset(
-            data, value, threshold=threshold, k=k, direction=direction, stderr=stderr, items=items, companion=companion
-        ),  # type: ignore[arg-type]
-        mirage(data, value, companion, stderr=stderr, items=items),
-    ]
-    if companion is None and not results[1].warnings:
-        results.pop()  # without a companion the only thing it can see is a score that sits on label base rates
-    title = f"{value} in {name}" + (", " + ", ".join(f"{c} = {v}" for c, v in where) if where else "")
-    return Measured(title, tuple(results), seed, tuple(_unanswered(seed, by, companion, stderr, items)))
+    questions = chosen(list(ask))
+    columns = Columns(time, value, seed, by, companion, stderr)
+    opened = _read([Path(f) for f in files], columns, where, spread_columns, runs)
+    values = {o.value for o in opened}
+    if len(values) > 1:
+        raise UserError(f"the files hold different scores ({', '.join(sorted(values))}); name one with --value")
+    facts = Facts(
+        _together(opened, [Path(f) for f in files]), opened[0].value, opened[0].companion, opened[0].stderr, items,
+        threshold, k, direction, draws,
+    )  # fmt: skip
+    results, unanswered = [], []
+    for question in questions:
+        lacking = question.lacks(facts)
+        if question.name == "mirage" and lacking:
+            # The one thing it sees without a companion is a score on its label base rates.
+            found = question.ask(facts)
+            if found.warnings:
+                results.append(found)
+        elif not lacking:
+            results.append(question.ask(facts))
+        if lacking:
+            unanswered.append(f"{question.name} ({question.asks[0].lower()}{question.asks[1:].rstrip('?')}): {lacking}")
+    if not results and ask:
+        raise UserError(f"nothing of what --ask names can be answered: {unanswered[0]}")
+    names = ", ".join(Path(f).name for f in files)
+    title = f"{facts.value} in {names}" + (", " + ", ".join(f"{c} = {v}" for c, v in where) if where else "")
+    read = tuple(dict.fromkeys(line for o in opened for line in o.read))
+    checks = cross_check([*results, *_law_before(facts, results)] if len(results) > 1 else [])
+    return Measured(title, tuple(results), checks, read, (*unanswered, *_sharper(facts)))
 
 
-def _transformed(frame: pd.DataFrame, companion: str | None, name: str) -> tuple[pd.DataFrame, str | None]:
-    """`log(ppl)` names the logarithm of a column."""
-    found = re.fullmatch(r"(log|sqrt)\((.+)\)", companion or "")
-    if companion is None or companion in frame or not found:
-        return frame, companion
-    function, column = found.groups()
-    if column not in frame:
-        raise UserError(f"{name}: no column {column!r} for --companion {companion}")
-    numbers = pd.to_numeric(frame[column], errors="coerce")
-    if (numbers <= 0).any():
-        raise UserError(
-            f"{name}: --companion {companion} needs positive numbers, column {column!r} has {numbers.min():g}"
-        )
-    return frame.assign(**{companion: np.log(numbers) if function == "log" else np.sqrt(numbers)}), companion
+def _law_before(facts: Facts, results: Sequence[Result]) -> list[Result]:
+    """The law of the records before the first onset, held against what came after: for the cross-check alone."""
+    seeds = next((r.to_frame("seeds") for r in results if r.instrument == "onset"), None)
+    if seeds is None or not seeds["emerged"].any():
+        return []
+    first = float(seeds["after"].min())
+    earlier = int((facts.data["time"].values <= first).sum()) if np.isfinite(first) else 0
+    if earlier < _LEAST_BEFORE or earlier >= facts.data.sizes["time"]:
+        return []
+    return [learning_curves(facts.data, facts.value, upto=first, backbone=False, draws=min(facts.draws, 199))]
 
 
-def _unanswered(
-    seed: str | None, by: str | None, companion: str | None, stderr: str | None, items: int | None
-) -> list[str]:
-    """Questions that this table cannot answer, and the column that would make them answerable."""
+def _together(opened: Sequence[Opened], files: Sequence[Path]) -> xr.Dataset:
+    """Several files as conditions of one data set, named by the files."""
+    if len(opened) == 1:
+        return opened[0].data
+    names = [f.stem for f in files]
+    if len(set(names)) < len(names):
+        names = [str(f) for f in files]
+    parts = []
+    for name, one in zip(names, opened, strict=True):
+        data = one.data if "condition" in one.data.dims else one.data.expand_dims("condition")
+        inner = [str(c) for c in data["condition"].values] if "condition" in data.coords else [""]
+        parts.append(data.assign_coords(condition=[f"{name}/{c}" if c else name for c in inner]))
+    return xr.concat(parts, dim="condition", join="outer")
+
+
+def _sharper(facts: Facts) -> list[str]:
+    """What would make the answers sharper, and which column would bring it."""
     out = []
-    if seed is None:
+    if "seed" not in facts.data.dims:
         out.append("whether it happens again: without --seed COL everything is within one run only")
-    if by is None:
-        out.append("whether it comes earlier under another condition: name a column with --by COL")
-    if companion is None:
-        out.append(
-            "whether the jump is in the system or in the score: name a continuous score of the same outputs with "
-            "--companion COL"
-        )
-    if stderr is None and items is None:
+    if "condition" not in facts.data.dims:
+        out.append("whether it comes earlier under another condition: name a column with --by COL, or several files")
+    if facts.stderr is None and facts.items is None:
         out.append("whether zeros are below the score's resolution: give --items N or --stderr COL")
     return out

@@ -64,9 +64,8 @@ def find(instrument: str) -> Mapping[str, Scene]:
     """
     from emergelab import instruments
 
-    known = [n for n in instruments.__all__ if n[0].islower() and n not in ("calibrate", "scenes", "seeds_to_detect")]
-    if instrument not in known:
-        raise UserError(f"calibrate: no instrument {instrument!r}{nearest(instrument, known)}")
+    if instrument not in instruments.INSTRUMENTS:
+        raise UserError(f"calibrate: no instrument {instrument!r}{nearest(instrument, instruments.INSTRUMENTS)}")
     found: Mapping[str, Scene] = importlib.import_module(f"{__name__}.{instrument}").SCENES
     return found
 
