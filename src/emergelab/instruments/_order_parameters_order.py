@@ -72,6 +72,12 @@ def order_of(
             signs = ["two phases beside each other at the peak of chi"] * double
             signs += ["a Binder cumulant that dips below zero, deeper in the larger system"] * negative
             return "first-order", " and ".join(signs)
+        hinted = (deep.value > 2 * _DEPTH and phases[-1].separation > 2) or lowest[-1].value < _DIP
+        if hinted:
+            return "undecided", (
+                "the susceptibility peak grows and narrows with N, so there is a transition; signs of a second phase "
+                "show that are not beyond their noise, so its order is open"
+            )
         return "continuous", "the susceptibility peak grows and narrows with N, and no second phase shows beside it"
     if growth.claimed and growth.high < margin:
         return "crossover", f"the susceptibility peak grows with N by less than N^{margin:g}"

@@ -27,7 +27,7 @@ def describe_transition(system: System, found: Transition) -> str:
         "none": f"{system.name} shows no change with {system.control_name}",
         "sharp change": f"{system.name} changes sharply with {system.control_name}",
         "gradual change": f"{system.name} changes gradually with {system.control_name}",
-        "undecided": f"Whether {system.name} has a transition in {system.control_name} is undecided",
+        "undecided": f"What transition {system.name} has in {system.control_name}, if any, is undecided",
     }[found.order]
     parts = [f"{opening}: {found.reason}"]
     if found.order in ("continuous", "first-order", "crossover", "undecided") and len(system.size) > 1:

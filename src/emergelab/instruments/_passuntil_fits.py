@@ -209,7 +209,7 @@ def _model(name: str, points: Plane, at: Float[np.ndarray, "g"]) -> _Curve:
         )
     ]  # fmt: skip
     best = min(
-        (optimize.least_squares(lambda t: root * (model(t, points.u) - points.f), s, max_nfev=60) for s in starts),
+        (optimize.least_squares(lambda t: root * (model(t, points.u) - points.f), s, max_nfev=30) for s in starts),
         key=lambda found: float(found.cost),
     ).x
     own, there = model(best, points.u), model(best, at)
@@ -250,20 +250,21 @@ def by_items(
     spread = np.diag([1.0, 0.25])
     theta = np.repeat(mean[None], len(n), axis=0)
     inverse = np.broadcast_to(spread, (len(n), 2, 2))
-    for _ in range(12):
+    outer = (design[:, :, None] * design[:, None, :]).reshape(len(u), 4)
+    for _ in range(8):
         precision = np.linalg.inv(spread)
-        for _ in range(6):
+        for _ in range(4):  # Fisher scoring goes on from where the last round ended
             eta = np.clip(theta @ design.T, -30.0, 5.0)
             hazard = np.exp(eta)  # -ln p
             rate = np.exp(-hazard)
             rest = np.maximum(-np.expm1(-hazard), 1e-300)
             # derivative of k ln p + (n - k) ln(1 - p) in eta, and its expected curvature
             score = hazard * (-k + (n - k) * rate / rest)
-            weight = np.minimum(n, 1e12) * hazard**2 * rate / rest + 1e-12
-            info = np.einsum("ix,xa,xb->iab", weight, design, design) + precision
-            step = score @ design - (theta - mean) @ precision
+            weight = n * hazard**2 * rate / rest + 1e-12
+            info = (weight @ outer).reshape(-1, 2, 2) + precision
             inverse = np.linalg.inv(info)
-            theta = theta + np.clip(np.einsum("iab,ib->ia", inverse, step), -1.5, 1.5)
+            step = score @ design - (theta - mean) @ precision
+            theta = theta + np.clip((inverse @ step[:, :, None])[:, :, 0], -1.5, 1.5)
         mean = theta.mean(axis=0)
         gap = theta - mean
         spread = (gap.T @ gap) / len(n) + inverse.mean(axis=0) + 1e-4 * np.eye(2)

@@ -34,9 +34,10 @@ def draw(result: Result) -> Figure:
         left.set_yscale("log")
     style.finish(left, title=f"Verdict: {result.verdict}", xlabel=where, ylabel=d.attrs["name"] + " (PU)")
     style.finish(right, title="Straight if PU = exp(-c N$^{-a}$)", xlabel=where, ylabel="F = ln(-ln PU)")
-    right.legend(loc="lower left")
+    if right.get_legend_handles_labels()[0]:
+        right.legend(loc="lower left", frameon=False)
     if len(names) > 1:
-        left.legend(loc="lower right")
+        left.legend(loc="lower right", frameon=False)
     return fig
 
 
@@ -52,7 +53,8 @@ def _rates(ax: Any, d: Any, i: int, colour: str, name: str) -> None:
     nothing = (pu == 0) & np.isfinite(high) & (high > 0)
     ax.plot(x[nothing], high[nothing], "v", color=colour, markersize=6.0, markerfacecolor="white")
     with np.errstate(over="ignore", invalid="ignore"):
-        line = np.exp(-np.exp(d["fit"].sel(model="linear").values[i]))
+        model = "quadratic" if d.attrs["classes"][i] in ("concave", "convex") else "linear"
+        line = np.exp(-np.exp(d["fit"].sel(model=model).values[i]))
     if good.any():
         line = np.where(line > 0.05 * min(pu[good].min(), 1.0), line, np.nan)
     ax.plot(d["grid"].values, line, color=colour, linewidth=1.6)

@@ -12,7 +12,7 @@ from scipy import stats
 
 from emergelab.errors import UserError
 
-__all__ = ["Records", "draw_until", "item_interval", "item_rate", "item_variance"]
+__all__ = ["Records", "counted", "draw_until", "item_interval", "item_rate", "item_variance"]
 
 Sampler = Callable[[Any, Any, int, np.random.Generator], Any]
 """(model, item, how many, generator) -> that many Booleans."""
@@ -93,7 +93,7 @@ def item_rate(r: Records, estimator: str = "unbiased") -> Float[np.ndarray, "ite
     cap came first: together they are unbiased for the capped rule too (Girshick, Mosteller and Savage 1946). The
     maximum-likelihood rate k / K is biased upwards wherever sampling stops at a pass.
     """
-    k = _counted(r)
+    k = counted(r)
     with np.errstate(divide="ignore", invalid="ignore"):
         plain = k / r.tries
         stopped = (r.target - 1) / np.maximum(r.tries - 1, 1)
@@ -105,9 +105,9 @@ def item_rate(r: Records, estimator: str = "unbiased") -> Float[np.ndarray, "ite
     return np.where(r.seen, rate, np.nan)
 
 
-def _counted(r: Records) -> Float[np.ndarray, "item x"]:
+def counted(r: Records) -> Float[np.ndarray, "item x"]:
     """Passes; where only "fewer than r" is known, the middle of what is possible."""
-    return np.where(r.uncounted, (r.target - 1) / 2, r.passes)
+    return np.where(r.uncounted, np.minimum(r.target - 1, r.tries) / 2, r.passes)
 
 
 def item_variance(r: Records) -> Float[np.ndarray, "item x"]:
@@ -129,8 +129,8 @@ def item_interval(r: Records, level: float) -> tuple[Float[np.ndarray, "item x"]
     to the bound of "fewer than r" if the passes were not counted.
     """
     a = (1 - level) / 2
-    k = np.where(r.uncounted, r.target - 1, np.nan_to_num(r.passes))
     n = np.where(r.seen, r.tries, 1.0)
+    k = np.where(r.uncounted, np.minimum(r.target - 1, n), np.nan_to_num(r.passes))
     with np.errstate(invalid="ignore", divide="ignore"):
         low = np.where(k > 0, stats.beta.ppf(a, np.maximum(k, 1), np.maximum(n - k + 1, 1e-9)), 0.0)
         high_cap = np.where(k < n, stats.beta.ppf(1 - a, k + 1, np.maximum(n - k, 1e-9)), 1.0)

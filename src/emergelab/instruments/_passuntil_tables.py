@@ -19,7 +19,7 @@ from emergelab.instruments._passuntil_fits import (
     fit_models,
     plane,
 )
-from emergelab.instruments._passuntil_rates import Records, item_interval, item_rate, item_variance
+from emergelab.instruments._passuntil_rates import Records, counted, item_interval, item_rate, item_variance
 from emergelab.statistics import Estimate, estimate, proportion
 
 __all__ = ["Finding", "curvature_table", "find", "fits_table", "items_table", "rates_table"]
@@ -172,7 +172,7 @@ def _item_fits(
     none = np.full(len(grid), _NAN)
     if len(points.u) < 3 or len(r.items) < 3 or guess > 0:
         return none, _NAN, _NAN, _NAN, _NAN
-    k = np.where(r.uncounted, (r.target - 1) / 2, r.passes)
+    k = counted(r)
     u = np.log(r.x)
     at = np.r_[np.log(grid), points.u, np.log(forecast_to) if forecast_to is not None else u[-1]]
     mean, _ = by_items(r.tries, k, u, at)

@@ -40,7 +40,7 @@ def cautions(findings: Sequence[Finding], estimator: str, population: bool, leve
     """What the reader must know before believing the verdict."""
     out = []
     if estimator == "ml":
-        out.append("passes / tries is biased upwards, more so for small rates: it bends F by itself")
+        out.append("passes / tries is biased upwards, by a factor that depends on the rate")
     for f in findings:
         r = f.records
         where = f"{r.condition}: " if len(findings) > 1 else ""

@@ -60,8 +60,8 @@ def passuntil(
 
     Every item is tried until ``target`` passes have been seen, or ``cap`` tries made. The rate of an item is
     (target - 1) / (tries - 1), which is unbiased; passes / tries, which the paper uses, is too high by a factor of 1.2
-    (target 5) to 7 (target 1), more so for smaller rates, and so bends the law by itself. An item that met its cap is
-    censored: neither dropped nor scored 0 and forgotten, its tries count.
+    (target 5) to 7 (target 1) that depends on the rate. An item that met its cap is censored: neither dropped nor
+    scored 0 and forgotten, its tries count.
 
     The task score PU(N) is the mean over items; F = ln(-ln PU) falls in a straight line over ln N if PU = exp(-c N^-a).
 

@@ -136,12 +136,13 @@ def _found(frame: pd.DataFrame, given: Columns, name: str, *, long: bool) -> tup
             raise UserError(f"{name}: which column is the time? name it with --time; columns: {', '.join(names[:12])}")
         said.append(f"time is {time!r}")
     taken.add(time)
-    if seed is None and frame.duplicated([c for c in (time, by) if c in frame]).any():
+    if seed is None and time in frame and frame.duplicated([c for c in (time, by) if c in frame]).any():
         # Only where times repeat is a replicate needed, and only then is a column taken for it.
         seed = usual(_SEEDS)
         said += [f"replicates are {seed!r}"] if seed else []
     taken |= {seed} if seed else set()
-    if by is None and seed is not None and seed in frame and frame.duplicated([time, seed]).any() and not long:
+    told = seed is not None and {time, seed} <= set(frame.columns)
+    if by is None and told and not long and frame.duplicated([time, seed]).any():
         by = usual(_CONDITIONS)
         said += [f"conditions are {by!r}"] if by else []
     taken |= {by} if by else set()
