@@ -214,8 +214,10 @@ QUESTIONS: dict[str, Question] = {
             "Where the replicates end: each one, the density of one heap and of two.",
             _lacks_order,
             _ask_order,
-            {"tests": ("One heap or two: the tests", {
-                "condition": "condition", "test": "test", "value": "value", "p": "p", "verdict": "finding"})},
+            {"tests": ("One heap or two", {
+                "of": "of", "n": "replicates", "verdict": "finding", "p_dip": "p (dip)", "p_mixture": "p (two normals)",
+                "ashman_D": "Ashman's D", "upper_weight": "share in the upper", "floor_share": "share at the floor",
+                "power": "power"})},
         ),
     )
 }  # fmt: skip
