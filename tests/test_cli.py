@@ -277,6 +277,10 @@ def pythia(shared_data, task, *more):
         "size",
         "--stderr",
         "stderr",
+        "--ask",
+        "onset",
+        "--ask",
+        "mirage",
         "--json",
         *more,
     )
@@ -344,6 +348,8 @@ def test_atari_onsets(call, shared_data, game, threshold):
         "agent",
         "--threshold",
         threshold,
+        "--ask",
+        "onset",
         "--json",
     )
     assert code == 0, err

@@ -1,6 +1,5 @@
 """early_warning: the published areas, ewstools as oracle, planted bifurcations, and inputs of every awkward kind."""
 
-import time
 import warnings
 from types import SimpleNamespace
 
@@ -565,11 +564,3 @@ def test_figures():
         early_warning(data[0].rename(seed="channel"), transition=119.0, **QUICK),
     ):
         assert len(figures.png(result.plot())) > 20_000
-
-
-def test_cost():
-    """Twenty seeds, a thousand steps, a thousand draws, with the grid and the looks: some seconds."""
-    data = wrap(ar1_noise((20, 1000), 0.6, np.random.default_rng(20)))
-    start = time.process_time()
-    early_warning(data, transition=999.0, draws=1000)
-    assert time.process_time() - start < 15.0
