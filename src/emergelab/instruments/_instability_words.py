@@ -18,12 +18,14 @@ CANNOT_SEE = {
         "spikes shorter than the gap between two records; slow decay without a break; spikes that clipping of "
         "gradients hides; why a run broke. A breakdown within the first records has no history to be judged by and is "
         "a matter of warm-up. Noise with heavy tails spikes by nature, and the null of normal AR(1) noise does not "
-        "know it. A warning found on the same runs is a description until it is tried on new ones."
+        "know it; noise whose spread triples gives false alarms in 10% of data sets of five seeds instead of 5%. A "
+        "warning found on the same runs is a description until it is tried on new ones."
     ),
     "sweep": (
         "rates outside the sweep: S depends on its ends and on the cap at initialisation, so only sensitivities over "
         "the same grid compare. A best rate that moves with size is not sensitivity. Runs of different length or "
-        "precision are not told apart, nor a run that would have recovered."
+        "precision are not told apart, nor a run that would have recovered. Contrasts and growth of equal conditions "
+        "were called in 4% to 10% of data sets, where 5% are nominal."
     ),
 }
 
