@@ -299,10 +299,10 @@ def test_seeds_that_differ_and_reference():
 
 def test_calibration_in_short():
     for scene in ("same", "free", "alike"):
-        rate = calibrate("diversity", scene, draws=12, seeds=(5,)).table["rate"]
-        assert (rate <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 12)).all(), scene
+        rate = calibrate("diversity", scene, draws=10, seeds=(5,)).table["rate"]
+        assert (rate <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 10)).all(), scene
     for scene, effect in (("more", 0.6), ("starts", 0.4), ("apart", 0.4)):
-        assert calibrate("diversity", scene, effects=(effect,), draws=4, seeds=(12,)).table["rate"].min() >= 0.7, scene
+        assert calibrate("diversity", scene, effects=(effect,), draws=3, seeds=(10,)).table["rate"].min() >= 0.7, scene
 
 
 def test_cost():

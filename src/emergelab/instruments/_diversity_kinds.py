@@ -32,6 +32,7 @@ __all__ = ["mean_over_last", "of_embeddings", "of_labels", "parts_of", "rows_of"
 
 _FEW = 5  # seeds with fewer rollouts do not set the number to which all are rarefied
 _MOST_POINTS = 240  # points of all seeds whose pooled similarity is decomposed
+_DEALT = 199  # ways in which the points are dealt to seeds anew
 _LARGEST = 1e100
 
 
@@ -222,7 +223,7 @@ def _label_parts(
         out["beta_expected"] = float(np.exp(np.mean(g - a)))
         out["p_beta"] = float((1 + np.sum(g - a >= gamma - alpha - 1e-12)) / (1 + n))
         e = estimate(
-            counts, lambda c: float(np.subtract(*split(c)[::-1])), level=level, draws=max(min(draws, 400), 100), rng=rng
+            counts, lambda c: float(np.subtract(*split(c)[::-1])), level=level, draws=max(min(draws, 200), 100), rng=rng
         )
         out["beta_low"], out["beta_high"] = float(np.exp(e.low)), float(np.exp(e.high))
     return out
@@ -383,11 +384,9 @@ def _point_parts(
     )
     out = parts_of(condition, alpha, vendi(k, order), "effective behaviours")
     if n > 1:
-        label = np.repeat(np.arange(n), each)
-        draws = 199
-        inside = np.empty(draws + 1)
-        for d in range(draws + 1):
-            member = np.eye(n)[label if d == 0 else rng.permutation(label)]
-            inside[d] = ((k @ member) * member).sum()
+        dealt = rng.permuted(np.tile(np.arange(len(k)), (_DEALT + 1, 1)), axis=1)
+        dealt[0] = np.arange(len(k))
+        group = dealt.reshape(-1, n, each)
+        inside = k[group[..., :, None], group[..., None, :]].sum(axis=(1, 2, 3))
         out["p_beta"] = float(np.mean(inside >= inside[0] - 1e-9 * abs(inside[0])))
     return out

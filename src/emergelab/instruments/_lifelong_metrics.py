@@ -93,6 +93,7 @@ def _of_task(
         "evaluations": len(test),
         "experiences": len(curve),
         "experts": len(against),
+        "expert_experiences": float(np.mean([len(e) for e in against])) if against else np.nan,
         "PM": float(np.mean(kept)) if kept else np.nan,
         "PR": 0.0 - _theil_sen(waits) if len(waits) > 1 else np.nan,
         "RP": _together(area, "mean"),

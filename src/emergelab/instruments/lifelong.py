@@ -223,7 +223,7 @@ def lifelong(
             "orders": order_table(all_, plan),
         },
         diagnostics=_diagnostics(matrices, name, "log" if family is FROM_LOGS else "matrix"),
-        warnings=(*notes, *cautions(lifetimes, table, tasks, pairs, shared, plan)),
+        warnings=(*notes, *cautions(lifetimes, table, tasks, pairs, shared=shared, smoothed=smoothing != 1, plan=plan)),
         words=describe(table, contrasts, trades, plan, verdict),
         cannot_see=CANNOT_SEE,
         params={
