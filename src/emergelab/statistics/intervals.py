@@ -247,14 +247,7 @@ def _one_sample(
             return _student(value, sd / np.sqrt(n), n - 1, level, "t", n, sd)
         return _studentised(rows, statistic, value, sd, level, draws, rng)
     if statistic is None:
-        # float64 counts so that the product goes through BLAS; for thousands of seeds the draws are made in
-        # slices
-        step = max(1, 4_000_000 // n)
-        parts = [
-            rng.multinomial(n, np.full(n, 1.0 / n), size=min(step, draws - at)).astype(float) @ rows / n
-            for at in range(0, draws, step)
-        ]
-        resampled = np.concatenate(parts)
+        resampled = _resampled_means(rows, draws, rng)
     else:
         resampled = np.array([_call(statistic, rows[rng.integers(0, n, n)]) for _ in range(draws)])
     influence = contributions - contributions.mean()
@@ -310,17 +303,24 @@ def _two_samples(
         return _student(value, error, df, level, name, n, sd)
     resampled = np.empty(draws)
     if statistic is None:
-        means = [
-            rng.multinomial(len(g), np.full(len(g), 1.0 / len(g)), size=draws).astype(float) @ g / len(g)
-            for g in groups
-        ]
-        resampled = means[0] - means[1]
+        resampled = _resampled_means(groups[0], draws, rng) - _resampled_means(groups[1], draws, rng)
     else:
         for i in range(draws):
             x, y = (_call(statistic, g[rng.integers(0, len(g), len(g))]) for g in groups)
             resampled[i] = x - y
     signed = [contributions[0] - contributions[0].mean(), contributions[1].mean() - contributions[1]]
     return _bca(resampled, value, signed, level, n, sd, "BCa, groups resampled apart")
+
+
+def _resampled_means(rows: np.ndarray, draws: int, rng: np.random.Generator) -> Float[np.ndarray, "draws"]:
+    """Means of samples drawn with replacement; thousands of seeds are drawn in slices that fit the memory."""
+    n = len(rows)
+    step = max(1, 1_000_000 // n)
+    parts = [
+        rows[rng.integers(0, n, (min(step, draws - at), n), dtype=np.uint32)].mean(axis=1)
+        for at in range(0, draws, step)
+    ]
+    return np.concatenate(parts)
 
 
 def _identical(rows: np.ndarray) -> bool:
