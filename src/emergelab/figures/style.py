@@ -22,8 +22,10 @@ import numpy as np
 from jaxtyping import Num
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy import stats
 
 COLOURS: tuple[str, ...] = (
@@ -167,6 +169,20 @@ def finish(
         if note is not None:
             ax.text(0.99, 0.02, note, transform=ax.transAxes, ha="right", va="bottom", fontsize=7.5, color=MUTED)
     return ax
+
+
+def log_ticks(axis: Axis) -> None:
+    """Label a logarithmic axis that spans less than two decades with plain numbers instead of powers of ten.
+
+    Args:
+        axis: `ax.xaxis` or `ax.yaxis`, after its scale was set to "log" and its data were drawn.
+    """
+    low, high = sorted(axis.get_view_interval())
+    if not 0 < low < high or high >= 100 * low:
+        return
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high > 5 * low else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def band(

@@ -77,7 +77,7 @@ def _sweep(result: Result) -> Figure:
             block = d["loss"].values[i, :, s]
             seen = np.isfinite(block).any(axis=0)
             ax.plot(rates[seen], np.nanmean(block[:, seen], axis=0), "o-", color=shades[s], linewidth=1.6,
-                    markersize=3, label=f"{size:.3g}")  # fmt: skip
+                    markersize=3, label=f"{size:g}")  # fmt: skip
         ax.set_xscale("log")
         ax.set_ylim(low - 0.04 * (top - low), top + 0.06 * (top - low) + 1e-12)
         style.finish(ax, title=condition if len(conditions) > 1 else "Loss over the rate", xlabel=d.attrs["rate_name"],
@@ -89,6 +89,7 @@ def _sweep(result: Result) -> Figure:
              f"highest stable {d.attrs['rate_name']}", d.attrs["size_name"])  # fmt: skip
     if edge["rate_c"][edge["quantity"] == "rate_c"].notna().any():
         axes[-1].set_yscale("log")
+        style.log_ticks(axes[-1].yaxis)
     else:
         axes[-1].text(0.5, 0.5, "no edge inside the rates", transform=axes[-1].transAxes, ha="center",
                       color=style.MUTED, fontsize=8)  # fmt: skip

@@ -52,6 +52,7 @@ def _transition(result: Result) -> Figure:
     if several:
         if (d["chi"].values > 0).all() and d["chi"].values.max() > 30 * d["chi"].values.min():
             axes[2].set_yscale("log")
+            style.log_ticks(axes[2].yaxis)
         style.finish(axes[1], title="Binder cumulant", xlabel=label, ylabel=r"$U_4$")
         _collapse(axes[3], result, name)
         fig.legend(
@@ -80,8 +81,8 @@ def _collapse(ax: Any, result: Result, name: str) -> None:
         x = (d["control"].values - place) * size**inverse
         ax.plot(x, d["m"].values[k] * size**ratio, "o", color=colour, markersize=4, alpha=0.9)
     ax.text(
-        0.97, 0.95, rf"$1/\nu={inverse:.2f}$" + "\n" + rf"$\beta/\nu={ratio:.2f}$", transform=ax.transAxes,
-        ha="right", va="top", fontsize=8.5, color=style.MUTED,
+        0.97, 0.05, rf"$1/\nu={inverse:.2f}$" + "\n" + rf"$\beta/\nu={ratio:.2f}$", transform=ax.transAxes,
+        ha="right", va="bottom", fontsize=8.5, color=style.MUTED,
     )  # fmt: skip
 
 
