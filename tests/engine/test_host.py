@@ -29,8 +29,10 @@ def test_records_events_and_labels(tmp_path):
     np.testing.assert_array_equal(made.data["said"].sel(condition="loud").values, np.tile(np.arange(0, 11, 2), (5, 1)))
     assert (made.data["said"].sel(condition="quiet") == 0).all()
     events = made.events.to_pylist()
-    assert len(events) == 5 * 10 and {e["kind"] for e in events} == {"message"}
-    assert json.loads(events[0]["payload"]) == {"text": "hello at 0"}
+    assert {e["kind"] for e in events} == {"message", "state"}
+    assert sum(e["kind"] == "message" for e in events) == 5 * 10
+    assert sum(e["kind"] == "state" for e in events) == 2 * 5 * 10
+    assert json.loads(next(e["payload"] for e in events if e["kind"] == "message")) == {"text": "hello at 0"}
 
 
 def test_a_failing_endpoint_costs_its_seed_only(tmp_path):
@@ -62,6 +64,7 @@ def test_resumed_equals_uninterrupted(tmp_path, monkeypatch):
         write(self, *args)
 
     monkeypatch.setattr(host.Store, "write_checkpoint", some)
+    monkeypatch.setattr(host, "_COMMIT_SECONDS", 0.0)
     with pytest.raises(el.Interrupted, match="emergelab resume"):
         el.run(Chatter(), steps=12, seeds=3, out=tmp_path / "cut", progress=False)
     monkeypatch.setattr(host.Store, "write_checkpoint", write)

@@ -59,6 +59,7 @@ def run(
     study: str | None = None,
     size: str | None = None,
     retries: int = 2,
+    lm: Any = None,
 ) -> Run:
     """Grow a system under every condition and seed, and keep what it shows.
 
@@ -78,6 +79,7 @@ def run(
         block_seeds: seeds a block; None divides the seeds among the workers.
         study, size: noted in run.json.
         retries: how often a failing step of a `HostSystem` is tried again before its seed is marked failed.
+        lm: the language model that a `HostSystem`'s agents ask (an `emergelab.lm.LM`).
 
     Returns:
         the finished `Run`.
@@ -103,6 +105,10 @@ def run(
     cells = make_cells(system, conditions, interventions)
     place = Place(out if out is not None else _default_folder(study or type(system).__name__.lower()))
     info = _describe(system, cells, numbers, steps, every, taps, study, size, place)
+    if lm is not None:
+        if not isinstance(system, HostSystem):
+            raise UserError("lm: only a HostSystem can ask a language model; leave it out")
+        info["lm"] = lm.about()
     if isinstance(system, HostSystem):
         if taps:
             raise UserError(
@@ -116,7 +122,9 @@ def run(
     store = Store.create(place, info, specs, times=times, chunk_conditions=widths[0], chunk_seeds=widths[1])
     info["interventions"] = serial.pack({c.name: c.interventions for c in cells}, place)
     store.write_info(info)
-    return _carry_out(store, info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries)
+    return _carry_out(
+        store, info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries, lm=lm
+    )
 
 
 def resume(
@@ -127,12 +135,14 @@ def resume(
     chunk: int | None = None,
     workers: int | None = None,
     retries: int = 2,
+    lm: Any = None,
 ) -> Run:
     """Finish an interrupted or killed run; the result equals that of an uninterrupted one.
 
     Args:
         path: the run's folder.
         system: the class of the system, where it cannot be imported by name (a notebook's own).
+        lm: the language model with which the run was begun, if it was begun with one.
 
     Raises:
         RunError: the folder is not a run, is being written by another process, or its system cannot be found.
@@ -141,6 +151,9 @@ def resume(
     info = read_info(place)
     if info["status"] == "finished":
         return Run(place)
+    if (lm is None) != ("lm" not in info) or (lm is not None and lm.about() != info["lm"]):
+        known = info.get("lm", {}).get("name", "none")
+        raise RunError(f"{path}: the run was begun with the language model {known!r}; resume it with the same one")
     cls = system or serial.find_system(info["system"], str(path))
     interventions = serial.unpack(info["interventions"], place)
     cells = []
@@ -153,7 +166,7 @@ def resume(
             ) from None
     blocks = [Block(i, tuple(b["conditions"]), tuple(b["seeds"]), b["width"]) for i, b in enumerate(info["blocks"])]
     return _carry_out(
-        Store(place), info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries
+        Store(place), info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries, lm=lm
     )
 
 
@@ -271,6 +284,7 @@ def _carry_out(
     chunk: int | None,
     workers: int | None,
     retries: int,
+    lm: Any = None,
 ) -> Run:
     begun, before = clock.monotonic(), float(info["wall_seconds"])
     total = sum(len(b.conditions) * (b.seeds[1] - b.seeds[0]) for b in blocks) * info["steps"]
@@ -288,7 +302,7 @@ def _carry_out(
         note("running")
         try:
             if issubclass(type(cells[0].system), HostSystem):
-                host.carry_out(store, info, cells, blocks, bar, workers, retries)
+                host.carry_out(store, info, cells, blocks, bar, workers, retries, lm)
             else:
                 persistent_compilation_cache()
                 _in_threads(store, info, cells, blocks, bar, chunk, _worker_count(workers))

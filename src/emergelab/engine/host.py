@@ -1,15 +1,18 @@
 """The engine of host systems: many seeds at once in one asyncio loop, every decision in the event log.
 
-A block is one seed of one condition. After each record its observables, events and JSON state are on disk. A step that
-raises is tried again from the same state, with growing pauses; when the tries are used up the seed is marked failed and
-the others go on. Nothing is ever filled in for what failed.
+A block is one seed of one condition. About once a second, and whatever stops the run, the observables, events and JSON
+state of its finished records go to disk. A step that raises is tried again from the same state, with growing pauses;
+when the tries are used up the seed is marked failed and the others go on. Nothing is ever filled in for what failed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import math
+import time as clock
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +28,7 @@ from .plan import Block, Cell
 from .progress import Silent
 
 _PAUSE = 0.5  # seconds before the first repetition; doubled each time
+_COMMIT_SECONDS = 1.0  # between two commits of a seed, at most what a killed run loses
 
 
 class Context:
@@ -32,13 +36,35 @@ class Context:
 
     Attributes:
         seed, time: where in the run this step stands.
+        condition: name of the condition.
         rng: a numpy generator addressed by (seed, time): the same in every repetition of the step.
     """
 
-    def __init__(self, cell: Cell, seed: int, time: int) -> None:
-        self.cell, self.seed, self.time = cell, seed, time
+    def __init__(self, cell: Cell, seed: int, time: int, desk: Any = None) -> None:
+        self.cell, self.seed, self.time, self.condition = cell, seed, time, cell.name
         self.rng = np.random.default_rng([seed, time])
         self.events: list[dict[str, Any]] = []
+        self._lm = None if desk is None else desk.bind(cell.name, seed, time, self.emit)
+        self._decided: Counter[str] = Counter()
+
+    @property
+    def lm(self) -> Any:
+        """The run's language model, as this step may ask it (`emergelab.lm.desk.Bound`).
+
+        Raises:
+            UserError: the run was given none.
+        """
+        if self._lm is None:
+            raise UserError(
+                f"condition {self.condition!r} asks a language model and the run has none; give one with "
+                "el.run(..., lm=...) or --lm (for example --lm smollm2)"
+            )
+        return self._lm
+
+    def nth(self, agent: str) -> int:
+        """How many decisions the agent was asked for in this step before this one."""
+        self._decided[agent] += 1
+        return self._decided[agent] - 1
 
     def emit(self, kind: str, **payload: Any) -> None:
         """Write an event (a decision, a message, a note) into the run's log. The payload must be JSON-serialisable."""
@@ -92,9 +118,10 @@ def carry_out(
     bar: Silent,
     workers: int | None,
     retries: int,
+    lm: Any = None,
 ) -> None:
     """Bring all blocks to their ends, at most `workers` (default 16) at a time."""
-    asyncio.run(_all(store, info, cells, blocks, bar, workers or 16, retries))
+    asyncio.run(_all(store, info, cells, blocks, bar, workers or 16, retries, lm))
 
 
 async def _all(
@@ -105,12 +132,14 @@ async def _all(
     bar: Silent,
     limit: int,
     retries: int,
+    lm: Any,
 ) -> None:
     gate = asyncio.Semaphore(limit)
+    desk = None if lm is None else lm.desk()
 
     async def gated(block: Block) -> None:
         async with gate:
-            await _one(store, info, cells[block.conditions[0]], block, bar, retries)
+            await _one(store, info, cells[block.conditions[0]], block, bar, retries, desk)
 
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -121,7 +150,9 @@ async def _all(
         raise several.exceptions[0] from None
 
 
-async def _one(store: Store, info: dict[str, Any], cell: Cell, block: Block, bar: Silent, retries: int) -> None:
+async def _one(
+    store: Store, info: dict[str, Any], cell: Cell, block: Block, bar: Silent, retries: int, desk: Any
+) -> None:
     seed, every = info["seeds"][block.seeds[0]], info["every"]
     records = info["steps"] // every + 1
     marks: dict[str, Any] = {"diverged": {}, "failed": {}}
@@ -134,63 +165,67 @@ async def _one(store: Store, info: dict[str, Any], cell: Cell, block: Block, bar
     store.drop_events_from(block.index, record)
     if marks["failed"]:
         return
-    while record < records:
-        events: list[dict[str, Any]] = []
-        begun = max(0, record - 1) * every
-        try:
-            if record == 0:
-                text = await _tried(lambda: cell.system.init(seed), retries)
-            else:
-                for time in range(begun, begun + every):
-                    text = await _stepped(cell, seed, time, text, events, retries)
-            values = await _observed(cell, seed, record * every, text, events, retries)
-        except Failure as failure:
-            marks["failed"][cell.name] = {str(seed): {"step": begun, "error": str(failure)}}
-            events.append(
-                {
-                    "time": begun,
-                    "condition": cell.name,
-                    "seed": seed,
-                    "kind": "failed",
-                    "payload": {"error": str(failure)},
-                }
-            )
-            _commit(store, block, record, {}, text, events, record, marks)
+    pending = _Pending(store, block, record)
+    try:
+        while record < records:
+            begun = max(0, record - 1) * every
+            events: list[dict[str, Any]] = []
+            try:
+                if record == 0:
+                    text = await _tried(lambda: cell.system.init(seed), retries)
+                else:
+                    for time in range(begun, begun + every):
+                        text = await _stepped(cell, seed, time, text, events, retries, desk)
+                values = await _observed(cell, seed, record * every, text, retries, desk)
+            except Failure as failure:
+                marks["failed"][cell.name] = {str(seed): {"step": begun, "error": str(failure)}}
+                pending.events += [*events, _event(begun, cell, seed, "failed", error=str(failure))]
+                break
+            nan_ok = {o.name for o in cell.system.observables if o.nan_ok}
+            for name, value in values.items():
+                if (math.isnan(value) and name not in nan_ok) or math.isinf(value):
+                    if not marks["diverged"]:
+                        events.append(_event(record * every, cell, seed, "diverged", observable=name))
+                    marks["diverged"].setdefault(cell.name, {}).setdefault(str(seed), record * every)
+            # a record and its events go together: what is repeated after an interruption is logged once
+            pending.records.append(values)
+            pending.events += events
+            pending.text = text
+            bar.add(every if record else 0)
+            record += 1
+            pending.commit(marks, _COMMIT_SECONDS)
+    finally:
+        # whatever stops the run, finished records are kept
+        pending.commit(marks)
+
+
+def _event(time: int, cell: Cell, seed: int, kind: str, **payload: Any) -> dict[str, Any]:
+    return {"time": time, "condition": cell.name, "seed": seed, "kind": kind, "payload": payload}
+
+
+class _Pending:
+    """Records, events and state of one seed that are not on disk yet."""
+
+    def __init__(self, store: Store, block: Block, first: int) -> None:
+        self.store, self.block, self.first = store, block, first
+        self.records: list[dict[str, float]] = []
+        self.events: list[dict[str, Any]] = []
+        self.text = ""
+        self._last = clock.monotonic()
+
+    def commit(self, marks: dict[str, Any], after: float = 0.0) -> None:
+        """Write everything, unless the last time was less than `after` seconds ago: files cost more than steps may."""
+        if clock.monotonic() - self._last < after or not (self.records or marks["failed"]):
             return
-        nan_ok = {o.name for o in cell.system.observables if o.nan_ok}
-        for name, value in values.items():
-            if (math.isnan(value) and name not in nan_ok) or math.isinf(value):
-                if not marks["diverged"]:
-                    events.append(
-                        {
-                            "time": record * every,
-                            "condition": cell.name,
-                            "seed": seed,
-                            "kind": "diverged",
-                            "payload": {"observable": name},
-                        }
-                    )
-                marks["diverged"].setdefault(cell.name, {}).setdefault(str(seed), record * every)
-        _commit(store, block, record, values, text, events, record + 1, marks)
-        bar.add(every if record else 0)
-        record += 1
-
-
-def _commit(
-    store: Store,
-    block: Block,
-    record: int,
-    values: dict[str, float],
-    text: str,
-    events: list[Any],
-    done: int,
-    marks: dict[str, Any],
-) -> None:
-    for name, value in values.items():
-        store.append(name, block.conditions, slice(*block.seeds), record, np.full((1, 1, 1), value))
-    store.write_events(block.index, record, events)
-    state = np.frombuffer(text.encode(), np.uint8)
-    store.write_checkpoint(block.index, [state], {"records": done, **marks})
+        for name in self.records[0] if self.records else ():
+            column = np.array([r[name] for r in self.records]).reshape(1, 1, -1)
+            self.store.append(name, self.block.conditions, slice(*self.block.seeds), self.first, column)
+        self.store.write_events(self.block.index, self.first, self.events)
+        self.first += len(self.records)
+        state = np.frombuffer(self.text.encode(), np.uint8)
+        self.store.write_checkpoint(self.block.index, [state], {"records": self.first, **marks})
+        self.records, self.events = [], []
+        self._last = clock.monotonic()
 
 
 class Failure(Exception):
@@ -211,27 +246,31 @@ async def _tried(attempt: Any, retries: int) -> str:
     raise AssertionError("unreachable")
 
 
-async def _stepped(cell: Cell, seed: int, time: int, text: str, events: list[dict[str, Any]], retries: int) -> str:
-    kept: list[dict[str, Any]] = []
-
+async def _stepped(
+    cell: Cell, seed: int, time: int, text: str, events: list[dict[str, Any]], retries: int, desk: Any
+) -> str:
     async def attempt() -> Any:
-        context = Context(cell, seed, time)
-        new = await cell.system.step(json.loads(text), context)
-        kept[:] = context.events
+        context = Context(cell, seed, time, desk)
+        try:
+            new = await cell.system.step(json.loads(text), context)
+        except BaseException:
+            # calls were made and paid for, whatever became of the step
+            events.extend(e for e in context.events if e["kind"] == "call")
+            raise
+        events.extend(context.events)
         return new
 
     new = await _tried(attempt, retries)
-    events.extend(kept)
+    digest = hashlib.blake2b(new.encode(), digest_size=12).hexdigest()
+    events.append({"time": time, "condition": cell.name, "seed": seed, "kind": "state", "payload": {"digest": digest}})
     return new
 
 
-async def _observed(
-    cell: Cell, seed: int, time: int, text: str, events: list[dict[str, Any]], retries: int
-) -> dict[str, float]:
+async def _observed(cell: Cell, seed: int, time: int, text: str, retries: int, desk: Any) -> dict[str, float]:
     names = [o.name for o in cell.system.observables]
 
     async def attempt() -> Any:
-        context = Context(cell, seed, time)
+        context = Context(cell, seed, time, desk)
         values = dict(await cell.system.observe(json.loads(text), context))
         if set(values) != set(names):
             raise UserError(f"{type(cell.system).__name__}.observe must return {sorted(names)}, got {sorted(values)}")
