@@ -26,6 +26,7 @@ _WHERE = {
     "Message": "decisions",
     "Ranking": "decisions",
     "Struct": "decisions",
+    "Endpoint": "endpoint",
     "Ledger": "ledger",
     "Replay": "ledger",
     "RATES": "policies",

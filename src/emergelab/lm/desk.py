@@ -1,9 +1,10 @@
 """The desk through which all agents of a run ask one model.
 
-Many seeds run at once in one event loop. Their requests meet here: what is asked within the same turn of the loop goes
-to the model as one batch, in a thread of its own, while the next batch gathers. Every call and its answer become an
-event of the step that asked, so the run's event log is the ledger: it is written together with the state and is all
-that is needed to replay the run without a model.
+Many seeds run at once in one event loop. Their requests meet here. For a model that fills the machine, what is asked
+within the same turn of the loop goes to it as one batch, in a thread of its own, while the next batch gathers. For a
+model elsewhere each seed asks for itself, so that a failure is the failure of one seed. Every call and its answer
+become an event of the step that asked, so the run's event log is the ledger: it is written together with the state and
+is all that is needed to replay the run without a model.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import asyncio
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,12 +35,13 @@ class Desk:
 
     Args:
         lm: the model.
-        batches: batches at the model at once: 1 for a model that fills the machine, more for a remote one.
+        batches: batches at the model at once. 1: requests of all seeds are gathered; more: each seed's go alone.
     """
 
     def __init__(self, lm: LM, batches: int = 1) -> None:
-        self.lm = lm
+        self.lm, self._gathers = lm, batches == 1
         self._gate = asyncio.Semaphore(batches)
+        self._threads = ThreadPoolExecutor(batches, thread_name_prefix="model")
         self._waiting: dict[str, list[tuple[list[tuple[Any, ...]], asyncio.Future[list[Any]]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -49,6 +53,9 @@ class Desk:
         """Answers to items (the arguments of the verb for one request each), in order."""
         if not items:
             return []
+        if not self._gathers:
+            async with self._gate:
+                return await self._answers(verb, items)
         future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         if verb not in self._waiting:
             self._waiting[verb] = []
@@ -63,9 +70,8 @@ class Desk:
         async with self._gate:
             # what came while the last batch was with the model goes along
             batch = self._waiting.pop(verb)
-            columns = [list(c) for c in zip(*(item for items, _ in batch for item in items), strict=True)]
             try:
-                answers = list(await asyncio.to_thread(getattr(self.lm, verb), *columns))
+                answers = await self._answers(verb, [item for items, _ in batch for item in items])
             except Exception as error:
                 for _, future in batch:
                     if not future.done():
@@ -76,6 +82,11 @@ class Desk:
             if not future.done():
                 future.set_result(answers[at : at + len(items)])
             at += len(items)
+
+    async def _answers(self, verb: str, items: Sequence[tuple[Any, ...]]) -> list[Any]:
+        columns = [list(c) for c in zip(*items, strict=True)]
+        work = partial(getattr(self.lm, verb), *columns)
+        return list(await asyncio.get_running_loop().run_in_executor(self._threads, work))
 
 
 class Bound:
