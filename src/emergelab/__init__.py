@@ -21,6 +21,7 @@ _WHERE = {
     "Window": "intervention", "Pulses": "intervention", "Ramp": "intervention", "edit": "intervention",
     "Condition": "condition:Condition", "grid": "condition",
     "run": "engine.driver", "resume": "engine.driver", "Interrupted": "engine.driver",
+    "rerun": "engine.driver", "Switch": "engine.switch",
     "sites": "engine.compiled",
     "Run": "runs.run", "load": "runs.run",
     "Claim": "claims", "contrast": "claims", "level": "claims", "proportion": "claims", "trend": "claims",
@@ -30,7 +31,7 @@ _WHERE = {
     "UserError": "errors",
     "calibrate": "instruments", "seeds_to_detect": "instruments", "cross_check": "instruments",
     "seeds_needed": "statistics",
-    "instruments": "instruments:", "figures": "figures:",
+    "instruments": "instruments:", "figures": "figures:", "lm": "lm:",
 }  # fmt: skip
 
 __all__ = ["__version__", *sorted(_WHERE)]

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import RunError, UserError
+from ..condition import Condition
+from ..errors import RunError, UserError, nearest
 from ..intervention import Intervention
 from ..runs import provenance
 from ..runs.place import Place
@@ -25,6 +26,8 @@ from . import compiled, host, serial
 from .plan import Block, Cell, cut, group, make_cells
 from .progress import Bar, Silent
 from .setup import persistent_compilation_cache
+from .switch import Switch
+from .switch import check as check_switch
 
 _BUFFER_BYTES = 32 << 20  # records held before they go to disk
 # State of one block, at most. On a CPU what does not stay in a core's cache is slow: networks of 0.4 MB a seed took
@@ -60,6 +63,8 @@ def run(
     size: str | None = None,
     retries: int = 2,
     lm: Any = None,
+    switch: Switch | None = None,
+    parent: str | None = None,
 ) -> Run:
     """Grow a system under every condition and seed, and keep what it shows.
 
@@ -80,6 +85,8 @@ def run(
         study, size: noted in run.json.
         retries: how often a failing step of a `HostSystem` is tried again before its seed is marked failed.
         lm: the language model that a `HostSystem`'s agents ask (an `emergelab.lm.LM`).
+        switch: what changes in a `HostSystem`'s parameters or state at some step.
+        parent: run of which this one is a repetition or a fork; noted in run.json.
 
     Returns:
         the finished `Run`.
@@ -105,10 +112,15 @@ def run(
     cells = make_cells(system, conditions, interventions)
     place = Place(out if out is not None else _default_folder(study or type(system).__name__.lower()))
     info = _describe(system, cells, numbers, steps, every, taps, study, size, place)
+    if (lm is not None or switch is not None) and not isinstance(system, HostSystem):
+        raise UserError("lm and switch are for a HostSystem; leave them out, and use interventions instead")
     if lm is not None:
-        if not isinstance(system, HostSystem):
-            raise UserError("lm: only a HostSystem can ask a language model; leave it out")
         info["lm"] = lm.about()
+    if parent is not None:
+        info["parent"] = parent
+    if switch is not None:
+        check_switch(switch, [c.system for c in cells], steps)
+        info["switch"] = switch.to_json()
     if isinstance(system, HostSystem):
         if taps:
             raise UserError(
@@ -154,7 +166,82 @@ def resume(
     if (lm is None) != ("lm" not in info) or (lm is not None and lm.about() != info["lm"]):
         known = info.get("lm", {}).get("name", "none")
         raise RunError(f"{path}: the run was begun with the language model {known!r}; resume it with the same one")
-    cls = system or serial.find_system(info["system"], str(path))
+    cells = _cells_of(place, info, system)
+    blocks = [Block(i, tuple(b["conditions"]), tuple(b["seeds"]), b["width"]) for i, b in enumerate(info["blocks"])]
+    return _carry_out(
+        Store(place), info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries, lm=lm
+    )
+
+
+def rerun(
+    path: str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    conditions: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    steps: int | None = None,
+    system: type[System] | type[HostSystem] | None = None,
+    progress: bool = True,
+    chunk: int | None = None,
+    workers: int | None = None,
+    retries: int = 2,
+    lm: Any = None,
+    switch: Switch | None = None,
+) -> Run:
+    """Grow again what a run holds, from its run.json alone.
+
+    Args:
+        path: the run's folder.
+        out: folder of the new run; None: `runs/<name>-<date>-<time>`.
+        conditions: some of its conditions, by name; None: all.
+        seeds: which seeds; None: the same.
+        steps: how long; None: as long.
+        system: the class of the system, where it cannot be imported by name.
+        lm: the language model to ask, which may be another one.
+        switch: what changes at some step; None: what changed in the run, if anything.
+
+    Returns:
+        the new `Run`; `info["parent"]` names the old one.
+
+    Raises:
+        RunError: the folder is not a run, or its system cannot be found or no longer takes its parameters.
+        UserError: a condition that the run does not have, or a wrong number.
+    """
+    place = Place(path)
+    info = read_info(place)
+    cells = _cells_of(place, info, system)
+    known = [c.name for c in cells]
+    for name in conditions if conditions is not None else ():
+        if name not in known:
+            raise UserError(f"{path}: no condition {name!r}{nearest(name, known)}")
+    chosen = {
+        c.name: Condition(values(c.system), c.interventions)
+        for c in cells
+        if conditions is None or c.name in conditions
+    }
+    return run(
+        cells[0].system,
+        steps=info["steps"] if steps is None else steps,
+        every=info["every"],
+        seeds=info["seeds"] if seeds is None else seeds,
+        conditions=chosen,
+        taps=info["taps"],
+        out=out,
+        progress=progress,
+        chunk=chunk,
+        workers=workers,
+        study=info["study"],
+        size=info["size"],
+        retries=retries,
+        lm=lm,
+        switch=switch if switch is not None else Switch.from_json(info.get("switch")),
+        parent=str(path),
+    )
+
+
+def _cells_of(place: Place, info: Mapping[str, Any], system: type[System] | type[HostSystem] | None) -> list[Cell]:
+    """The conditions of a run, as its run.json tells them."""
+    cls = system or serial.find_system(info["system"], str(place))
     interventions = serial.unpack(info["interventions"], place)
     cells = []
     for name, condition in info["conditions"].items():
@@ -162,12 +249,9 @@ def resume(
             cells.append(Cell(name, cls(**condition["parameters"]), interventions[name]))
         except (TypeError, UserError) as error:
             raise RunError(
-                f"{path}: {cls.__name__} no longer takes the parameters of condition {name!r} ({error})"
+                f"{place}: {cls.__name__} no longer takes the parameters of condition {name!r} ({error})"
             ) from None
-    blocks = [Block(i, tuple(b["conditions"]), tuple(b["seeds"]), b["width"]) for i, b in enumerate(info["blocks"])]
-    return _carry_out(
-        Store(place), info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries, lm=lm
-    )
+    return cells
 
 
 # -- the plan -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ when the tries are used up the seed is marked failed and the others go on. Nothi
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import json
 import math
@@ -26,6 +27,7 @@ from ..intervention import Moment
 from ..runs.store import ArraySpec, Store
 from .plan import Block, Cell
 from .progress import Silent
+from .switch import Switch
 
 _PAUSE = 0.5  # seconds before the first repetition; doubled each time
 _COMMIT_SECONDS = 1.0  # between two commits of a seed, at most what a killed run loses
@@ -153,7 +155,7 @@ async def _all(
 async def _one(
     store: Store, info: dict[str, Any], cell: Cell, block: Block, bar: Silent, retries: int, desk: Any
 ) -> None:
-    seed, every = info["seeds"][block.seeds[0]], info["every"]
+    seed, every, switch = info["seeds"][block.seeds[0]], info["every"], Switch.from_json(info.get("switch"))
     records = info["steps"] // every + 1
     marks: dict[str, Any] = {"diverged": {}, "failed": {}}
     saved = store.read_checkpoint(block.index)
@@ -165,16 +167,19 @@ async def _one(
     store.drop_events_from(block.index, record)
     if marks["failed"]:
         return
-    pending = _Pending(store, block, record)
+    pending, original = _Pending(store, block, record), cell
     try:
         while record < records:
             begun = max(0, record - 1) * every
             events: list[dict[str, Any]] = []
             try:
                 if record == 0:
-                    text = await _tried(lambda: cell.system.init(seed), retries)
+                    text = await _tried(lambda: original.system.init(seed), retries)
                 else:
                     for time in range(begun, begun + every):
+                        if switch is not None and time >= switch.at:
+                            cell = dataclasses.replace(original, system=switch.system(original.system))
+                            text = switch.write(text) if time == switch.at else text
                         text = await _stepped(cell, seed, time, text, events, retries, desk)
                 values = await _observed(cell, seed, record * every, text, retries, desk)
             except Failure as failure:
