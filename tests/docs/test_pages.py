@@ -17,6 +17,7 @@ PAGES = [
     "docs/concepts/systems.md",
     "docs/concepts/interventions.md",
     "docs/concepts/runs.md",
+    "docs/concepts/language-models.md",
 ]
 # A Python block, and the text block with its output if one follows directly.
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
