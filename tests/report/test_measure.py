@@ -57,6 +57,11 @@ def test_the_report_is_one_page_with_every_figure(asked, tmp_path):
     text = Path(asked.write(tmp_path / "r.html")).read_text()
     assert text.count("data:image/png") >= len(asked.results) and "Do the instruments tell one story?" in text
     assert "http-equiv" in text and "<script" not in text
+    first = text[: text.index("Figures")]
+    for result in asked.results:
+        question = QUESTIONS[result.instrument]
+        assert question.asks in first and question.means[result.verdict] in first, "the answer before the figures"
+    assert first.index('class="answers"') < text.index("In words")
 
 
 def test_ask_narrows_and_says_what_it_does_not_know(tmp_path):

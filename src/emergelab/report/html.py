@@ -82,6 +82,15 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[Any]]
 
 
+class Answer(NamedTuple):
+    """One question of a report, answered in a sentence."""
+
+    question: str
+    answer: str
+    number: str = ""
+    """The number behind it, with its interval."""
+
+
 class Reference(NamedTuple):
     """A paper or page the report rests on; the address is shown as a link if it is http or https."""
 
@@ -103,6 +112,7 @@ def write_report(
     versions: Mapping[str, str] | None = None,
     notes: str | Sequence[str] = (),
     references: Sequence[Reference | tuple[str, str]] = (),
+    answers: Sequence[Answer] = (),
     made: datetime | None = None,
 ) -> Path:
     """Write a report as one self-contained HTML file and return its path.
@@ -121,6 +131,7 @@ def write_report(
         versions: name -> version of what it was made with.
         notes: remarks for the end of the page: paragraphs.
         references: (text, address) pairs.
+        answers: questions with their answers, the first thing on the page; the lead then follows the figures.
         made: time shown on the page, now in UTC when not given.
 
     Raises:
@@ -139,6 +150,7 @@ def write_report(
         versions=versions,
         notes=notes,
         references=references,
+        answers=answers,
         made=made,
     )
     path = Path(path)
@@ -163,6 +175,7 @@ def render(
     versions: Mapping[str, str] | None = None,
     notes: str | Sequence[str] = (),
     references: Sequence[Reference | tuple[str, str]] = (),
+    answers: Sequence[Answer] = (),
     made: datetime | None = None,
 ) -> str:
     """The text of the page that `write_report` writes; arguments and errors are the same."""
@@ -173,9 +186,10 @@ def render(
         f"<h1>{inline(title)}</h1>",
         f'<p class="question">{inline(question)}</p></header>',
         _tally(verdicts),
-        f'<section class="lead">{paragraphs(lead)}</section>',
+        _answers(answers) if answers else f'<section class="lead">{paragraphs(lead)}</section>',
         _verdicts(verdicts),
         _figures(figures),
+        _section("In words", paragraphs(lead)) if answers else "",
         _tables(tables),
         _box("What the method cannot see", cannot_see),
         _reproduce(command, versions or {}),
@@ -194,6 +208,17 @@ def render(
         + "\n".join(part for part in body if part)
         + "\n</main>\n</body>\n</html>\n"
     )
+
+
+def _answers(answers: Sequence[Answer]) -> str:
+    """Questions and answers, for a reader who knows neither the instruments nor their verdicts."""
+    items = "".join(
+        f"<div><dt>{inline(question)}</dt><dd><b>{inline(answer)}</b>"
+        + (f'<span class="number">{inline(number)}</span>' if number else "")
+        + "</dd></div>"
+        for question, answer, number in answers
+    )
+    return f'<dl class="answers">{items}</dl>'
 
 
 def _tally(verdicts: Sequence[Mapping[str, Any]]) -> str:

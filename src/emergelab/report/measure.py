@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..instruments import CrossCheck, Result, cross_check, learning_curves
 from ..runs import provenance
 from .assemble import write_page
-from .html import Table, render
+from .html import Answer, Table, render
 from .questions import QUESTIONS, Facts, chosen
 from .reading import Columns, Opened
 from .reading import read as _read
@@ -96,18 +96,27 @@ class Measured:
         out.extend(f"not asked: {_plain(line)}" for line in self.unanswered)
         return out
 
+    def _extent(self) -> str:
+        """How much was measured, in one sentence."""
+        found = self.results[0].diagnostics.sizes if self.results else {}
+        kinds = [("condition", "condition"), ("seed", "replicate")]
+        said = [f"{found[d]} {word}{'s' * (found[d] > 1)}" for d, word in kinds if found.get(d, 0) > (d == "condition")]
+        told = " of ".join(reversed(said)) if len(said) == 2 else " ".join(said)
+        return f"What {told or 'this record'} can and cannot tell, each answer held against chance."
+
     def write(self, out: str | os.PathLike[str]) -> str:
         """Write the one-page report; returns where it lies."""
         figures = [(QUESTIONS[r.instrument].caption, r.plot()) for r in self.results if _has_curves(r)]
-        lead = "\n\n".join(f"{_title(r.instrument)}: {r.verdict}. {self._finding(r)}" for r in self.results)
+        lead = "\n\n".join(f"**{_title(r.instrument)}**: {self._finding(r)}" for r in self.results)
         tables = [t for r in self.results for t in self._tables(r)]
         if self.checks.words:
             rows = [list(line.partition(": ")[::2]) for line in self.checks.words]
             tables.insert(0, Table("Do the instruments tell one story?", ["check", "finding"], rows))
         text = render(
             title=self.title,
-            question=" ".join(r.question for r in self.results),
+            question=self._extent(),
             lead=lead,
+            answers=[Answer(QUESTIONS[r.instrument].asks, _meaning(r), _number(r)) for r in self.results],
             figures=figures,
             tables=tables,
             cannot_see=[f"{_title(r.instrument)}: {r.cannot_see}" for r in self.results] + list(self.unanswered),
@@ -121,6 +130,20 @@ class Measured:
 
 def _title(instrument: str) -> str:
     return instrument.replace("_", " ").capitalize()
+
+
+def _meaning(result: Result) -> str:
+    """The verdict in words that need no manual."""
+    return QUESTIONS[result.instrument].means.get(result.verdict, result.verdict.capitalize() + ".")
+
+
+def _number(result: Result) -> str:
+    """The number behind a verdict with its interval, where there is one."""
+    e = result.estimate
+    if not np.isfinite(e.value):
+        return ""
+    span = f", {e.level:.0%} interval {_cell(e.low)} to {_cell(e.high)}" if e.claimed else ", no interval"
+    return f"{result.headline}: {_cell(e.value)}{span}"
 
 
 def _has_curves(result: Result) -> bool:
