@@ -1,5 +1,6 @@
 """`measure`: asks what the data can answer, says what they cannot, compares files, reads logs of other tools."""
 
+import html
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def test_the_report_is_one_page_with_every_figure(asked, tmp_path):
     text = Path(asked.write(tmp_path / "r.html")).read_text()
     assert text.count("data:image/png") >= len(asked.results) and "Do the instruments tell one story?" in text
     assert "http-equiv" in text and "<script" not in text
-    first = text[: text.index("Figures")]
+    first = html.unescape(text[: text.index("Figures")])
     for result in asked.results:
         question = QUESTIONS[result.instrument]
         assert question.asks in first and question.means[result.verdict] in first, "the answer before the figures"
