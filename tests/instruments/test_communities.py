@@ -18,8 +18,10 @@ from emergelab.instruments._communities_measures import (
     adjusted_rand,
     allegiance,
     events,
+    levelled,
     null_networks,
     p_change,
+    polarisation,
     summary,
 )
 from emergelab.instruments._scenes.communities import blocks
@@ -125,6 +127,21 @@ def test_measures_by_hand():
     ]
     gone = events(np.array([[0, 0, 0, 1, 2, 3, 4], [0, 1, 2, 5, 5, 5, 5]]), np.array([0.0, 1.0]))
     assert {e["event"] for e in gone} == {"formation", "dissolution"}
+
+
+def test_polarisation_and_common_spread_by_hand():
+    ties = np.kron(np.eye(2), np.ones((3, 3)))[None].repeat(3, axis=0)
+    labels = np.array([[0, 0, 0, 1, 1, 1], [0, 1, 0, 1, 0, 1], [0, 0, 0, -1, -1, -1]])
+    assert polarisation(ties, labels) == pytest.approx([1.0, -1 / 3, 1.0])
+    assert np.isnan(polarisation(0 * ties, labels)).all()
+    rng, clock = np.random.default_rng(14), np.linspace(0, 1, 300)
+    noise = rng.standard_normal((20, 300, 1)) * (1 + 2 * clock)[:, None] + 5 * clock[:, None]
+    noise[0, 150:] = np.nan
+    flat = levelled(noise)
+    early, late = (np.nanstd(flat[:, part]) for part in (slice(0, 60), slice(240, 300)))
+    assert early == pytest.approx(late, rel=0.15) and np.isnan(flat[0, 150:]).all() and abs(np.nanmean(flat)) < 0.05
+    assert levelled(1e90 * noise) == pytest.approx(flat, nan_ok=True)
+    assert (levelled(np.zeros((3, 50, 1))) == 0).all()
 
 
 def test_nulls_keep_what_they_say():

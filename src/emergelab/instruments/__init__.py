@@ -4,6 +4,7 @@ They read labelled arrays and know nothing of systems, so they import no jax. Th
 purpose: an instrument and its module share a name, and the function must be bound after the module.
 """
 
+from emergelab.instruments.behaviours import behaviours
 from emergelab.instruments.calibrate import Calibration, calibrate, scenes, seeds_to_detect
 from emergelab.instruments.causal_emergence import causal_emergence
 from emergelab.instruments.change_points import change_points
@@ -21,12 +22,13 @@ from emergelab.instruments.onset import onset
 from emergelab.instruments.order_parameters import order_parameters
 from emergelab.instruments.passuntil import passuntil
 from emergelab.instruments.result import Result
+from emergelab.instruments.retention import retention
 from emergelab.instruments.skill_efficiency import skill_efficiency
 
 INSTRUMENTS = (
     "onset", "mirage", "change_points", "learning_curves", "early_warning", "order_parameters", "passuntil",
-    "causal_emergence", "lifelong", "diversity", "language_metrics", "novelty", "skill_efficiency",
-    "instability", "communities",
+    "causal_emergence", "lifelong", "retention", "diversity", "language_metrics", "novelty", "skill_efficiency",
+    "instability", "communities", "behaviours",
 )  # fmt: skip
 """Names of all instruments, in the order of the docs."""
 
@@ -35,6 +37,7 @@ __all__ = [
     "Calibration",
     "CrossCheck",
     "Result",
+    "behaviours",
     "calibrate",
     "causal_emergence",
     "change_points",
@@ -51,6 +54,7 @@ __all__ = [
     "onset",
     "order_parameters",
     "passuntil",
+    "retention",
     "scenes",
     "seeds_to_detect",
     "skill_efficiency",

@@ -16,10 +16,12 @@ __all__ = [
     "change_statistic",
     "events",
     "information_on_role",
+    "levelled",
     "null_networks",
     "null_traces",
     "p_agreement",
     "p_change",
+    "polarisation",
     "summary",
 ]
 
@@ -27,6 +29,7 @@ _SMALLEST = 3
 """Fewest members of what counts as a community."""
 _SHARE = 0.5  # of a community that must go, or come, together
 _CELLS = 3_000_000  # numbers held at once while surrogates are made
+_FEWEST_OF_A_COURSE = 20  # records of a slow course
 
 
 def adjusted_rand(a: Int[np.ndarray, "n"], b: Int[np.ndarray, "n"]) -> float:
@@ -126,6 +129,51 @@ def _event(
 
 
 # ------------------------------------------------------------------------------------------ nulls
+
+
+def polarisation(
+    weights: Float[np.ndarray, "window n n"], labels: Int[np.ndarray, "window n"]
+) -> Float[np.ndarray, "window"]:
+    """Ties within communities less those between them, over all ties: the E-I index with its sign turned round.
+
+    1 where communities have nothing to do with each other, -1 where all ties are between them; NaN without ties.
+    """
+    here = labels >= 0
+    tied = weights * (here[:, :, None] & here[:, None, :]) * (1.0 - np.eye(weights.shape[-1]))
+    total = tied.sum(axis=(1, 2))
+    within = (tied * (labels[:, :, None] == labels[:, None, :])).sum(axis=(1, 2))
+    return np.where(total > 0, 2 * within / np.where(total > 0, total, 1.0) - 1, np.nan)
+
+
+def levelled(traces: Float[np.ndarray, "agent time channel"]) -> Float[np.ndarray, "agent time channel"]:
+    """Traces without the slow course of each agent, and without the slow course of the spread that all have in common.
+
+    Where every agent becomes noisier at the same time, their noise correlates more strongly, either way, than noise
+    that was moved along the record; triangles would take that for groups. Courses are parabolas over the record.
+    """
+    out = np.full(traces.shape, np.nan)
+    clock = np.linspace(-1.0, 1.0, traces.shape[1])
+    for c in range(traces.shape[2]):
+        for i, trace in enumerate(traces[:, :, c]):
+            out[i, :, c] = trace - _parabola(clock, trace)
+        size = np.abs(out[:, :, c])
+        seen = np.isfinite(size)
+        count = seen.sum(axis=0)
+        spread = np.where(count > 0, np.where(seen, size, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+        known = spread[np.isfinite(spread)]
+        if len(known) and known.mean() > 0:
+            out[:, :, c] /= np.maximum(_parabola(clock, spread), 0.1 * known.mean())
+    return out
+
+
+def _parabola(clock: Float[np.ndarray, "time"], y: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:
+    """The parabola nearest to what is known of a course; its mean where too little is."""
+    known = np.isfinite(y)
+    if known.sum() < _FEWEST_OF_A_COURSE:
+        return np.full(len(y), y[known].mean() if known.any() else 0.0)
+    terms = np.vander(clock, 3)
+    scale = max(float(np.abs(y[known]).max()), 1e-300)  # squares of very large or small numbers leave the range
+    return np.asarray(terms @ np.linalg.lstsq(terms[known], y[known] / scale, rcond=None)[0] * scale)
 
 
 def null_traces(

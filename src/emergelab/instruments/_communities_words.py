@@ -17,7 +17,8 @@ CANNOT_SEE = (
     "why agents go together: a common input makes a community as well as contact does. Agents that do the opposite of "
     "each other count as strangers. Groups much smaller than the square root of the number of ties disappear in larger "
     "ones (raise resolution=...). A change within a window shows at its edges only, and a merger or split is known to "
-    "within one window. Change is tested by the order of windows, so what returns at once to what it was is not seen."
+    "within one window. Agents that become noisier together in bursts shorter than half the record may look like "
+    "groups. Change is tested by the order of windows, so what returns at once to what it was is not seen."
 )
 
 

@@ -28,11 +28,13 @@ from emergelab.instruments._communities_measures import (
     change_statistic,
     events,
     information_on_role,
+    levelled,
     membership_frame,
     null_networks,
     null_traces,
     p_agreement,
     p_change,
+    polarisation,
     summary,
 )
 from emergelab.instruments._communities_read import Society, read
@@ -264,9 +266,11 @@ def _answer(
     value = estimate(modular, level=call.level, draws=max(999, call.draws), rng=rng)
     condition, rows = society.conditions[at], []
     for s, label in enumerate(society.seeds):
-        static = _steadiness(labels[s])
+        split = polarisation(weights[s], labels[s])
+        split = split[np.isfinite(split)]
         rows.append({"condition": condition, "seed": label, "modularity": modular[s], **summary(labels[s]),
-                     "steadiness": static})  # fmt: skip
+                     "steadiness": _steadiness(labels[s]),
+                     "polarisation": float(split.mean()) if len(split) else float("nan")})  # fmt: skip
     found = [
         {"condition": condition, "seed": society.seeds[s], **e} for s in usable for e in events(labels[s], society.time)
     ]
@@ -340,11 +344,15 @@ def _p_structure(
         return float("nan")
     observed, null = 0.0, np.zeros(call.draws)
     for s in usable:
+        own = weights[s]
         if society.traces is not None:
-            drawn = null_traces(society.traces[at, s], society.slices, call.affinity, call.detrend, call.draws, rng)
+            # trends are left in only where they are meant to count
+            traces = levelled(society.traces[at, s]) if call.detrend else society.traces[at, s]
+            own = affinities(traces[None], society.slices, call.affinity, call.detrend)[0]
+            drawn = null_traces(traces, society.slices, call.affinity, call.detrend, call.draws, rng)
         else:
-            drawn = null_networks(weights[s], call.draws, rng)
-        observed += float(triangles(weights[s]))
+            drawn = null_networks(own, call.draws, rng)
+        observed += float(triangles(own))
         null += drawn
     return float((1 + (null >= observed - 1e-15).sum()) / (call.draws + 1))
 
@@ -381,11 +389,13 @@ def _window_table(
     call: _Call,
 ) -> pd.DataFrame:
     rows = []
+    split = np.array([polarisation(weights[s], labels[s]) for s in usable]).reshape(-1, len(society.time))
     for w, time in enumerate(society.time):
         sizes = [np.bincount(labels[s, w][labels[s, w] >= 0]) for s in usable]
         count = [int((s >= 3).sum()) for s in sizes]
         q = [modularity(weights[s, w : w + 1], labels[s, w : w + 1], call.resolution, 0.0) for s in usable]
         known = [v for v in q if np.isfinite(v)]
+        apart = split[np.isfinite(split[:, w]), w]
         largest = [float(s.max() / s.sum()) for s in sizes if len(s)]
         rows.append(
             {
@@ -394,6 +404,7 @@ def _window_table(
                 "communities": float(np.mean(count)) if count else float("nan"),
                 "largest": float(np.mean(largest)) if largest else float("nan"),
                 "modularity": float(np.mean(known)) if known else float("nan"),
+                "polarisation": float(apart.mean()) if len(apart) else float("nan"),
             }
         )
     return pd.DataFrame(rows)

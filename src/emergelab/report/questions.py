@@ -72,6 +72,7 @@ class Question:
         lacks: "" if the data can answer, else what is missing and which column would bring it.
         ask: the call.
         tables: tables a reader needs: name -> (heading, column -> heading).
+        means: verdict -> what it says, in words that need no manual.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Question:
     lacks: Callable[[Facts], str]
     ask: Callable[[Facts], Result]
     tables: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    means: Mapping[str, str] = field(default_factory=dict)
 
 
 def chosen(names: list[str] | None) -> list[Question]:
@@ -131,7 +133,7 @@ QUESTIONS: dict[str, Question] = {
     for q in (
         Question(
             "onset",
-            "When does it emerge, how abruptly, in how many seeds, and earlier or later under a condition?",
+            "Does it emerge, when, and earlier or later under a condition?",
             "trend + AR(1) surrogates; relabelled seeds between conditions",
             "Left: each replicate and the mean over them. Middle: every replicate set to its own onset, which shows "
             "how abrupt one is. Right: the share of replicates in which it has not emerged yet (Kaplan-Meier).",
@@ -153,6 +155,15 @@ QUESTIONS: dict[str, Question] = {
                     "onset": "onset at", "midpoint": "midpoint", "W_decades": "10-90 % in decades", "A": "abruptness",
                     "final": "final level"}),
             },
+            {
+                "emerges": "Yes: it rises beyond what trend and noise make, in most replicates.",
+                "does not emerge": "No: in most replicates nothing rises beyond what trend and noise make.",
+                "earlier": "It comes earlier under the first condition than under the second.",
+                "later": "It comes later under the first condition than under the second.",
+                "no difference": "It comes at the same time under both conditions, to within the margin.",
+                "differ": "It comes earlier under some conditions than under others.",
+                "inconclusive": "It cannot be told from so few replicates.",
+            },
         ),
         Question(
             "mirage",
@@ -165,10 +176,16 @@ QUESTIONS: dict[str, Question] = {
             lambda f: instruments.mirage(f.data, f.value, f.companion, stderr=f.stderr, items=f.items, draws=f.draws),
             {"tests": ("In the metric or in the system: the tests", {
                 "test": "test", "verdict": "finding", "value": "value", "p": "p", "about": "how"})},
+            {
+                "mirage": "Only in the score: one smooth curve of the companion carries all of the jump.",
+                "genuine": "In the system: the companion breaks as well, or does not carry the score.",
+                "floor": "In the ruler: before the jump the score is below what so few items can resolve.",
+                "undecided": "It cannot be told from these records.",
+            },
         ),
         Question(
             "change_points",
-            "Where does the regime change, how surely, and is it the same place in all seeds?",
+            "Where does the regime change, and is it the same place in all replicates?",
             "trend + AR(1) surrogates, the maximum over all places",
             "Each replicate with the places where its regime changes; below, how many replicates change where.",
             _enough(12),
@@ -181,6 +198,15 @@ QUESTIONS: dict[str, Question] = {
                     "condition": "condition", "seed": "replicate", "after": "after", "upto": "by",
                     "before": "level before", "later": "level after", "size": "size in sd", "p": "p",
                     "shape": "shape"}),
+            },
+            {
+                "no change": "Nowhere: no replicate leaves its trend by more than noise does.",
+                "aligned": "In most replicates, and at one place.",
+                "scattered": "In most replicates, but not shown to be at one place.",
+                "in some seeds": "In some replicates; whether in most of them is not shown.",
+                "changes": "It changes; with one replicate nothing can be said of others.",
+                "untested": "There are too few records to test it.",
+                "differs by condition": "It depends on the condition (whether they differ is not tested here).",
             },
         ),
         Question(
@@ -195,6 +221,19 @@ QUESTIONS: dict[str, Question] = {
                     "condition": "condition", "law": "law", "formula": "formula", "rolling_error": "forecast error",
                     "bic": "BIC", "asymptote": "asymptote", "chosen": "chosen"}),
             },
+            {
+                "lawful": "One law carries it, and forecasts later records better than simple rules do.",
+                "refused": "No law forecasts better than 'as the last record', so none is trusted.",
+                "monotone law rejected": "It turns round: no law that only rises or only falls fits.",
+                "surprise": "Later records are not where the law of the earlier ones puts them.",
+                "more efficient": "The first condition needs less for the same level.",
+                "less efficient": "The first condition needs more for the same level.",
+                "no difference": "Both conditions need the same, to within the margin.",
+                "differ": "Some conditions need less than others for the same level.",
+                "mixed": "Conditions follow different laws.",
+                "inconclusive": "The difference cannot be told from so few replicates.",
+                "undecided": "There are too few records to choose a law.",
+            },
         ),
         Question(
             "early_warning",
@@ -206,6 +245,11 @@ QUESTIONS: dict[str, Question] = {
             {"indicators": ("Indicator by indicator", {
                 "indicator": "indicator", "direction": "direction", "change": "mean change", "records": "records",
                 "in_direction": "records that go that way", "p": "p", "alarms": "alarms"})},
+            {
+                "warned": "Yes: indicators rise beyond what the record's own noise makes.",
+                "not warned": "No: indicators do not rise beyond what the record's own noise makes.",
+                "cannot tell": "It cannot be told from these records.",
+            },
         ),
         Question(
             "order_parameters",
@@ -218,6 +262,13 @@ QUESTIONS: dict[str, Question] = {
                 "of": "of", "n": "replicates", "verdict": "finding", "p_dip": "p (dip)", "p_mixture": "p (two normals)",
                 "ashman_D": "Ashman's D", "upper_weight": "share in the upper", "floor_share": "share at the floor",
                 "power": "power"})},
+            {
+                "two modes": "In two: some replicates end high, others low, and few between.",
+                "zero-inflated": "In two: some replicates stay exactly at the floor.",
+                "unimodal": "In one; two clearly separate heaps would have been seen.",
+                "undecided": "It cannot be told: no second heap is shown, and none can be excluded.",
+                "untested": "There are too few replicates to ask.",
+            },
         ),
     )
 }  # fmt: skip
@@ -227,11 +278,13 @@ _ELSEWHERE: dict[str, str] = {
     "passuntil": "tries and passes of each item",
     "causal_emergence": "a transition matrix, a network, or parts and a macro variable over time",
     "lifelong": "a log of learning and evaluation blocks, or a matrix of tasks",
+    "retention": "probes of items (columns item, time) with the times of exposure, or scores by item and lag",
     "diversity": "labels, embeddings or an archive of behaviours",
     "language_metrics": "messages with their meanings",
     "novelty": "artefacts over time",
     "skill_efficiency": "scores of several tasks by experience",
     "instability": "final losses over sizes and learning rates, or training logs",
     "communities": "traces of several agents, or who met whom when",
+    "behaviours": "positions or states of agents, with sentences that say what to look for",
 }
 """Instruments that read other things than curves, and what."""
