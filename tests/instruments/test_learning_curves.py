@@ -118,7 +118,7 @@ def test_every_law_is_found_again(kind):
     x = np.geomspace(10, 10_000, 40)
     axis = Axis(x, 10.0, 10_000.0)
     for law in LAWS.values():
-        if law.name in ("bnsl2",) or (law.name == "pow2" and kind == "linear"):
+        if law.name == "bnsl2" or (kind == "linear" and not law.offset and not law.straight):
             continue
         low, high = law.bounds(kind, axis.span)
         shape = low + (0.3 + 0.3 * rng.random(len(low))) * (high - low)
@@ -128,6 +128,33 @@ def test_every_law_is_found_again(kind):
         found = fit(law, truth, np.ones_like(truth), axis, kind, huber=False)
         spread = truth.std()
         assert np.sqrt(found.rss[0] / len(x)) < (0.03 if law.broken else 2e-3) * spread, law.name
+
+
+@pytest.mark.parametrize(
+    ("name", "truth", "values"),
+    [
+        ("exp2", lambda x: 2.0 * np.exp(-0.0004 * x), {"a": 2.0, "b": 0.0004}),
+        ("vap3", lambda x: 3.0 * np.exp(120.0 / x) * x**-0.3, {"a": 3.0, "b": 120.0, "k": 0.3}),
+        ("logpower3", lambda x: 2.0 / (1 + (x / 900.0) ** 1.4), {"a": 2.0, "x0": 900.0, "k": 1.4}),
+        ("pow4", lambda x: 0.4 + 30.0 * (x + 500.0) ** -0.7, {"a": 30.0, "b": 0.7, "c": 0.4, "d": 500.0}),
+    ],
+)
+def test_parameters_of_further_laws_are_those_of_their_formulas(name, truth, values):
+    x = np.geomspace(100, 10_000, 40)
+    noise = np.exp(1e-4 * np.random.default_rng(16).standard_normal((1, 40)))
+    result = learning_curves(wrap(truth(x) * noise, x), laws=(name,), **QUICK)
+    found = result.to_frame("parameters").set_index("parameter")["value"]
+    assert dict(found) == pytest.approx(values, rel=0.06)
+
+
+def test_an_end_far_beyond_the_limit_is_no_number():
+    """A level that a few resamples never reach: the interval has no upper end, and no number overflows."""
+    data = power(np.random.default_rng(17), seeds=5, spread=0.6, noise=0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for level in (0.52, 0.6, 0.65):
+            row = learning_curves(data, reach=level, laws=("pow3", "ilog"), **QUICK).to_frame("reach").iloc[0]
+            assert not np.isinf(row[["x", "low", "high"]].astype(float)).any()
 
 
 def test_fits_agree_with_scipy():
@@ -321,14 +348,14 @@ def test_everything_fits_on_one_page():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda d: learning_curves(d, laws=("pow4",)), "no law 'pow4'"),
+        (lambda d: learning_curves(d, laws=("pow9",)), "no law 'pow9'"),
         (lambda d: learning_curves(d, weigh="equal"), "weigh must be"),
         (lambda d: learning_curves(d, margin=0.9), "factor above 1"),
         (lambda d: learning_curves(d, forecast_to=-1.0), "forecast_to must be above 0"),
         (lambda d: learning_curves(d, draws=10), "at least 99"),
         (lambda d: learning_curves(d, level=1.0), "level must be"),
         (lambda d: learning_curves(d, max_decades=0.0), "max_decades"),
-        (lambda d: learning_curves(-d, laws=("pow2",)), "no asymptote"),
+        (lambda d: learning_curves(-d, laws=("pow2", "vap3")), "pow2 and vap3 without an asymptote"),
         (lambda d: learning_curves(d, along="step"), "no dim 'step'"),
         (lambda d: learning_curves(d.values), "name the dims"),
     ],

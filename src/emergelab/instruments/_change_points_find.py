@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,10 @@ from emergelab.instruments._change_points_words import level_in
 from emergelab.instruments._curves import Curves
 from emergelab.statistics import benjamini_hochberg
 
-__all__ = ["Found", "Options", "find"]
+__all__ = ["Errors", "Found", "Options", "find", "transformed"]
+
+Errors: TypeAlias = Sequence[Float[np.ndarray, "condition seed time"] | None]
+"""Known standard errors of the records of each observable."""
 
 _REDRAWN = 399  # records drawn anew for the interval of a place, at most
 _FEWEST = 8  # records below which a seed is not tested
@@ -45,10 +50,11 @@ class Options:
     hazard: float
     level: float
     draws: int
+    lags: int
 
     def search(self, records: int) -> Search:
         """The search in a seed with so many records."""
-        return Search(self.cost, self.size or run_length(records), self.null, self.draws)
+        return Search(self.cost, self.size or run_length(records), self.null, self.draws, self.lags)
 
 
 def _resolution(y: Float[np.ndarray, "n"]) -> float:
@@ -58,7 +64,8 @@ def _resolution(y: Float[np.ndarray, "n"]) -> float:
     return float(gaps.min()) / 2 if len(gaps) else 0.5
 
 
-def _transformed(y: Float[np.ndarray, "n"], transform: str, name: str) -> Float[np.ndarray, "n"]:
+def transformed(y: Float[np.ndarray, "n"], transform: str, name: str) -> Float[np.ndarray, "n"]:
+    """Values as they are searched: themselves, their logarithms, logits or ranks."""
     if transform == "rank":
         return pd.Series(y).rank().to_numpy(dtype=float)
     if transform == "log":
@@ -94,7 +101,7 @@ class _Record:
     index: Int[np.ndarray, "n"]
     raw: Float[np.ndarray, "channel n"]
     y: Float[np.ndarray, "channel n"]
-    floor: float
+    noise: Float[np.ndarray, "channel n"] | None
 
 
 def _record(
@@ -103,17 +110,18 @@ def _record(
     size: int,
     transform: str,
     clip: float | None,
-    error: Float[np.ndarray, "condition seed time"] | None,
+    errors: Errors,
 ) -> tuple[_Record, int]:
     """The finite records of a seed, transformed, clipped and in units of their spread; and how many were clipped."""
     block = np.stack([c.values[where] for c in channels])
     index = np.flatnonzero(np.isfinite(block).all(axis=0))
     raw = block[:, index]
-    y, cut, floor = np.zeros_like(raw), 0, 0.0
+    y, cut = np.zeros_like(raw), 0
+    noise = None if all(e is None for e in errors) else np.zeros_like(raw)
     for i, row in enumerate(raw):
         if len(row) == 0:
             continue
-        turned = _transformed(row, transform, channels[i].name)
+        turned = transformed(row, transform, channels[i].name)
         largest = float(np.abs(turned).max())
         turned = turned / largest if largest > 0 else turned
         if clip is not None:
@@ -122,17 +130,16 @@ def _record(
         spread = float(turned.std())
         if spread > 1e-9:
             y[i] = (turned - turned.mean()) / spread
-            if error is not None and i == 0:
-                known = error[where][index]
-                known = known[np.isfinite(known)]
-                floor = float(np.sqrt(np.mean(known**2))) / (spread * largest) if len(known) else 0.0
-    return _Record(index, raw, y, floor), cut
+            error = errors[i]
+            if noise is not None and error is not None:
+                noise[i] = np.nan_to_num(error[where][index] / (spread * largest)) ** 2
+    return _Record(index, raw, y, noise), cut
 
 
 def find(
     channels: list[Curves],
     options: Options,
-    error: Float[np.ndarray, "condition seed time"] | None,
+    errors: Errors,
     rng: np.random.Generator,
     warnings: list[str],
 ) -> Found:
@@ -148,12 +155,12 @@ def find(
     for where in np.ndindex(*outer):
         finite = int(np.isfinite(np.stack([c.values[where] for c in channels])).all(axis=0).sum())
         search = o.search(finite)
-        record, n = _record(channels, where, search.size, o.transform, o.clip, error)
+        record, n = _record(channels, where, search.size, o.transform, o.clip, errors)
         cut += n
         lengths[where] = len(record.index)
         kept[where] = record, search
         if len(record.index) >= _FEWEST:
-            p_any[where] = first_test(record.y, u[record.index], search, record.floor, rng)
+            p_any[where] = first_test(record.y, u[record.index], search, record.noise, rng)
             if np.isnan(p_any[where]) and len(record.index) >= 2 * search.size:
                 p_any[where] = 1.0  # a constant record certainly shows no change
     if cut:
@@ -167,11 +174,11 @@ def find(
             continue
         v = u[record.index]
         if posterior is not None:
-            f = features(record.y[None], v, search.cost, search.size)[0]
+            f = features(record.y[None], v, search.cost, search.size, search.lags)[0]
             posterior[where][record.index] = change_probability(f, o.hazard, search.size)
         if o.count == "test" and not adjusted[where] <= 1 - o.level:
             continue
-        pieces = locate(record.y, v, search, o.count, alpha=1 - o.level, floor=record.floor, hazard=o.hazard, rng=rng)
+        pieces = locate(record.y, v, search, o.count, alpha=1 - o.level, noise=record.noise, hazard=o.hazard, rng=rng)
         phi[where] = pieces.phi
         changes += _changes(channels, where, record, v, pieces, search, o, rng)
     z = np.stack([odd_seeds(rows) for rows in first.values])
@@ -192,7 +199,7 @@ def _changes(
     n = len(record.index)
     time = channels[0].time[record.index]
     ends = [0, *pieces.places, n]
-    f = features(record.y[None], u, search.cost, search.size)[0]
+    f = features(record.y[None], u, search.cost, search.size, search.lags)[0]
     out = []
     for j, place in enumerate(pieces.places):
         a, b = ends[j], ends[j + 2]
@@ -208,7 +215,7 @@ def _changes(
         most = int(np.nanargmax(np.abs(size))) if np.isfinite(size).any() else 0
         channel = most % len(channels) if search.cost != "distribution" else 0
         form, bic = ("unknown", float("nan"))
-        if search.cost == "mean":
+        if search.cost in ("mean", "rank"):
             form, bic = shape(record.y[channel, a:b], time[a:b], place - a)
         raw = record.raw[channel]
         out.append(

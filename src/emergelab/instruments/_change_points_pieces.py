@@ -116,14 +116,14 @@ def locate(
     count: Count,
     *,
     alpha: float,
-    floor: float,
+    noise: Float[np.ndarray, "channel n"] | None,
     hazard: float,
     rng: np.random.Generator,
 ) -> Piecewise:
     """Candidates from the best segmentation; with ``count="test"`` the least likely one is dropped until every
     one that is left passes its own test between its neighbours."""
     n = y.shape[1]
-    f = features(y[None], u, search.cost, search.size)[0]
+    f = features(y[None], u, search.cost, search.size, search.lags)[0]
     if n < 2 * search.size or float(np.ptp(f, axis=1).max()) <= 1e-9:
         return Piecewise([], [], float("nan"))
     if count == "bayes":
@@ -137,7 +137,8 @@ def locate(
         keys = [(ends[j], c, ends[j + 2]) for j, c in enumerate(places)]
         for a, c, b in keys:
             if (a, c, b) not in known:
-                known[a, c, b] = local_p(y[:, a:b], u[a:b], c - a, search, rng, phi=phi, floor=floor)
+                least = None if noise is None else noise[:, a:b]
+                known[a, c, b] = local_p(y[:, a:b], u[a:b], c - a, search, rng, phi=phi, known=least)
         p = [known[k] for k in keys]
         doubt = np.where(np.isnan(p), 1.0, p)
         worst = int(np.argmax(doubt))
@@ -151,11 +152,11 @@ def first_test(
     y: Float[np.ndarray, "channel n"],
     u: Float[np.ndarray, "n"],
     search: Search,
-    floor: float,
+    noise: Float[np.ndarray, "channel n"] | None,
     rng: np.random.Generator,
 ) -> float:
     """p of any change at all; NaN where a record is too short or constant."""
-    return any_change(y, u, search, rng, floor=floor).p
+    return any_change(y, u, search, rng, known=noise).p
 
 
 def place_interval(
@@ -191,7 +192,7 @@ def place_interval(
         starts = rng.integers(0, k, (draws, -(-k // length)))
         index = ((starts[:, :, None] + np.arange(length)) % k).reshape(draws, -1)[:, :k]
         sides.append((y[:, a:b] - rest)[None] + np.moveaxis(rest[:, index], 0, 1) * np.sqrt(k / max(1, k - 2)))
-    f = features(np.concatenate(sides, axis=2), u, search.cost, search.size)
+    f = features(np.concatenate(sides, axis=2), u, search.cost, search.size, search.lags)
     best = _best_split(f, search.size)
     tail = (1 - level) / 2
     low, high = np.quantile(best, [tail, 1 - tail], method="inverted_cdf")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib import colormaps
+from matplotlib.colors import ListedColormap
 
 from emergelab.figures import style
 
@@ -134,8 +136,34 @@ def _raster(
         ax.plot((left + right) / 2, at, marker, color=colour, markersize=5.0, markeredgewidth=0)
     names = [str(s) if len(conditions) == 1 else f"{c} {s}" for c, s in line]
     step = max(1, -(-len(names) // _ROWS))
+    _states(ax, result, line, time, x)
     ax.set_yticks(range(0, len(names), step), names[::step], fontsize=7)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.grid(False, axis="y")
     if not len(result.tables["changes"]):
         ax.text(0.5, 0.5, "no change found", transform=ax.transAxes, ha="center", color=style.MUTED)
+
+
+def _states(
+    ax: Any,
+    result: Result,
+    line: dict[tuple[str, Any], int],
+    time: Float[np.ndarray, "time"],
+    x: Float[np.ndarray, "time"],
+) -> None:
+    """The state of every record of a training map, as coloured ground behind each seed's changes."""
+    if "state" not in result.diagnostics or len(time) < 2:
+        return
+    state = result.diagnostics["state"].values.reshape(-1, len(time))[: len(line)]
+    if not np.isfinite(state).any():
+        return
+    count = int(np.nanmax(state)) + 1
+    shades = ListedColormap(colormaps[style.HEATMAP](np.linspace(0.15, 1.0, count)))
+    edge = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
+    ground = np.ma.masked_invalid(state)
+    ax.pcolormesh(
+        edge, np.arange(len(state) + 1) - 0.5, ground, cmap=shades, vmin=-0.5, vmax=count - 0.5, alpha=0.45, zorder=0
+    )
+    for k in range(count):
+        ax.fill_between([], [], [], color=shades(k), alpha=0.45, linewidth=0, label=f"state {k}")
+    style.finish(ax, legend="outside")

@@ -1,8 +1,8 @@
 """The test behind `change_points`: is there any change, against surrogates on which the same search is made.
 
 Every kind of change is a change of the mean of some features: of the values themselves, of their distance from a
-running mean (spread), of the local slope, of sines and cosines of the values (distribution), of products of
-neighbours (autocorrelation). So one scan serves all of them.
+running mean (spread), of the local slope, of their ranks, of sines and cosines of the values (distribution), of
+products of neighbours (autocorrelation), of the scores of an autoregression. So one scan serves all of them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,27 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.signal import lfilter
 from scipy.special import ndtri
+from scipy.stats import rankdata
 
 from emergelab.errors import UserError, nearest
 from emergelab.statistics import SURROGATES, ar1_coefficient, surrogates
 
-__all__ = ["COSTS", "NULLS", "Search", "Test", "any_change", "features", "local_p", "run_length", "without_line"]
+__all__ = [
+    "COSTS",
+    "LEVELS",
+    "NULLS",
+    "Search",
+    "Test",
+    "any_change",
+    "features",
+    "local_p",
+    "run_length",
+    "without_line",
+]
 
-COSTS = ("mean", "slope", "variance", "normal", "distribution", "autocorrelation")
+COSTS = ("mean", "rank", "slope", "variance", "normal", "distribution", "autocorrelation", "ar")
+LEVELS = ("mean", "rank", "slope")
+"""Changes of the course of a record; the innovations of their null stay in place."""
 NULLS = ("trend+ar1", "ar1")
 """Nulls made here, with the record's own innovations; all others are those of `surrogates`."""
 
@@ -44,12 +58,14 @@ class Search:
         size: fewest records of a piece.
         null: name of the surrogates.
         draws: surrogates a test.
+        lags: of the autoregression, for the cost "ar".
     """
 
     cost: str
     size: int
     null: str
     draws: int
+    lags: int = 2
 
     def check(self, who: str) -> None:
         """Raise a UserError if the cost or the null does not exist."""
@@ -75,11 +91,18 @@ def run_length(n: int) -> int:
 
 
 def features(
-    y: Float[np.ndarray, "rows channel n"], u: Float[np.ndarray, "n"], cost: str, size: int
+    y: Float[np.ndarray, "rows channel n"], u: Float[np.ndarray, "n"], cost: str, size: int, lags: int = 2
 ) -> Float[np.ndarray, "rows feature n"]:
     """What changes its mean when the thing named by ``cost`` changes."""
     if cost == "mean":
         return y
+    if cost == "rank":
+        n = y.shape[-1]
+        return (rankdata(y, axis=-1) - (n + 1) / 2) * np.sqrt(12 / max(n * n - 1, 1))
+    if cost == "ar":
+        off = y - _running_mean(y, 4 * size)
+        # in units of the spread near by: a spread that changes is no change of the coefficients
+        return _scores(off / np.sqrt(_running_mean(off**2, 4 * size) + _TINY), lags)
     if cost == "slope":
         return _slopes(y, u, size)
     if cost == "distribution":
@@ -131,6 +154,25 @@ def _slopes(
     return (sxy - sx * sy / count) / np.maximum(sxx - sx * sx / count, _TINY)
 
 
+def _scores(y: Float[np.ndarray, "rows channel n"], lags: int) -> Float[np.ndarray, "rows feature n"]:
+    """Residual of an autoregression fitted to the whole record times each of its regressors.
+
+    Their mean is 0 over the record; where a coefficient changes it is not 0 on either side. Lag by lag, each for all
+    channels.
+    """
+    n = y.shape[-1]
+    lags = max(1, min(lags, n // 4))
+    past = np.zeros((*y.shape, lags))
+    for k in range(1, lags + 1):
+        past[..., k:, k - 1] = y[..., :-k]
+    normal = past.swapaxes(-1, -2) @ past
+    normal[..., np.arange(lags), np.arange(lags)] += 1e-9 * (y**2).sum(axis=-1)[..., None] + _TINY
+    beta = np.linalg.solve(normal, past.swapaxes(-1, -2) @ y[..., None])
+    score = (y - (past @ beta)[..., 0])[..., None] * past
+    score[..., :lags, :] = 0.0  # the first records have no full past
+    return score.transpose(0, 3, 1, 2).reshape(len(y), -1, n)
+
+
 def _lengths(n: int, size: int) -> list[int]:
     """Lengths of the windows: from the shortest piece, doubling, to half of the record."""
     out, h = [], size
@@ -141,7 +183,10 @@ def _lengths(n: int, size: int) -> list[int]:
 
 
 def scan(
-    f: Float[np.ndarray, "rows feature n"], size: int, noise: Float[np.ndarray, "feature"]
+    f: Float[np.ndarray, "rows feature n"],
+    size: int,
+    noise: Float[np.ndarray, "feature"],
+    known: Float[np.ndarray, "feature n"] | None = None,
 ) -> tuple[Float[np.ndarray, "rows look"], Int[np.ndarray, "rows look"]]:
     """Largest studentised difference of the means on either side of a place, for windows of each length.
 
@@ -152,6 +197,7 @@ def scan(
         f: features.
         size: shortest window.
         noise: standard deviation of each feature's own noise, which every window's variance is shrunk towards.
+        known: variance of the known noise of each record; no window is judged against less than it holds.
 
     Returns:
         Logarithm of the largest statistic, and its place (the first record after the change), look by look.
@@ -159,15 +205,18 @@ def scan(
     n = f.shape[-1]
     first, second = _sums(f), _sums(f * f)
     prior = (_PRIOR * noise**2)[:, None]
+    least = _sums(np.zeros(f.shape[1:]) if known is None else known)
     value, place = [], []
 
-    def keep(left: np.ndarray, right: np.ndarray, squares: np.ndarray, nl: Any, nr: Any, at: np.ndarray) -> None:
+    def keep(
+        left: np.ndarray, right: np.ndarray, squares: np.ndarray, least: np.ndarray, nl: Any, nr: Any, at: np.ndarray
+    ) -> None:
         """From sums and squares in the two windows to the largest statistic."""
         a, b = left / nl, right / nr
         within = left * a
         within += right * b
         np.subtract(squares, within, out=within)
-        np.maximum(within, 0.0, out=within)
+        np.maximum(within, least, out=within)
         within += prior + _TINY
         statistic = np.subtract(a, b, out=a)
         statistic *= statistic
@@ -189,6 +238,7 @@ def scan(
             first[..., mid] - first[..., low],
             first[..., high] - first[..., mid],
             second[..., high] - second[..., low],
+            least[..., high] - least[..., low],
             float(h),
             float(h),
             at,
@@ -196,7 +246,7 @@ def scan(
     at = np.arange(size, n - size + 1)
     nl = at.astype(float)
     middle = first[..., size : n - size + 1]
-    keep(middle, first[..., -1:] - middle, second[..., -1:], nl, n - nl, at)
+    keep(middle, first[..., -1:] - middle, second[..., -1:], least[..., -1:], nl, n - nl, at)
     return np.log(np.stack(value, axis=1) + _TINY), np.stack(place, axis=1)
 
 
@@ -207,7 +257,9 @@ def without_line(y: Float[np.ndarray, "n"], x: Float[np.ndarray, "n"]) -> Float[
     return y - y.mean() - (at * (float(at @ y) / size) if size > 0 else 0.0)
 
 
-def _feature_noise(f: Float[np.ndarray, "feature n"], floor: float) -> Float[np.ndarray, "feature"]:
+def _feature_noise(
+    f: Float[np.ndarray, "feature n"], known: Float[np.ndarray, "feature n"] | None
+) -> Float[np.ndarray, "feature"]:
     """Standard deviation of the innovations of each feature, by AR(1) around a line."""
     x = np.arange(f.shape[1], dtype=float)
     out = []
@@ -215,7 +267,15 @@ def _feature_noise(f: Float[np.ndarray, "feature n"], floor: float) -> Float[np.
         rest = without_line(row, x)
         phi = ar1_coefficient(rest, 2)
         out.append(float(np.sqrt(np.mean((rest[1:] - phi * rest[:-1]) ** 2))))
-    return np.maximum(np.array(out), max(floor, 1e-9))
+    floor = 0.0 if known is None else np.sqrt(known.mean(axis=1))
+    return np.maximum(np.array(out), np.maximum(floor, 1e-9))
+
+
+def _known_of(known: Float[np.ndarray, "channel n"] | None, cost: str) -> Float[np.ndarray, "feature n"] | None:
+    """Known noise of the features: that of the values, where the values are among the features."""
+    if known is None or cost not in ("mean", "normal"):
+        return None
+    return known if cost == "mean" else np.concatenate([known, np.zeros(known.shape)])
 
 
 def _own_innovations(
@@ -235,7 +295,7 @@ def _own_innovations(
     question, is cut to the largest of the others.
     """
     n = y.shape[1]
-    keep_place = search.cost in ("mean", "slope")
+    keep_place = search.cost in LEVELS
     fitted = 2 if search.null.startswith("trend") else 1
     signs = rng.integers(0, 2, (draws, n)) * 2.0 - 1.0
     order = None if keep_place else np.argsort(rng.random((draws, n)), axis=1)
@@ -296,7 +356,7 @@ def any_change(
     search: Search,
     rng: np.random.Generator,
     *,
-    floor: float = 0.0,
+    known: Float[np.ndarray, "channel n"] | None = None,
     jump: int | None = None,
     phi: Float[np.ndarray, "channel"] | None = None,
     early: bool = True,
@@ -309,7 +369,7 @@ def any_change(
         u: time axis, increasing.
         search: cost, shortest piece, null, draws.
         rng: generator.
-        floor: known noise of a record, in the same units.
+        known: variance of the known noise of each record, in the same units; None: nothing is known.
         jump: place of the change in question; None: the clearest one.
         phi: AR(1) coefficients of the null, if they are known better than from this record.
         early: stop after 99 surrogates if these settle it.
@@ -317,9 +377,10 @@ def any_change(
     n = y.shape[1]
     if n < 2 * search.size or n < 4 or float(np.ptp(y, axis=1).max()) <= _TINY:
         return Test(float("nan"), 0, 0)
-    f = features(y[None], u, search.cost, search.size)
-    noise = _feature_noise(f[0], floor if search.cost in ("mean", "normal") else 0.0)
-    observed, places = scan(f, search.size, noise)
+    f = features(y[None], u, search.cost, search.size, search.lags)
+    least = _known_of(known, search.cost)
+    noise = _feature_noise(f[0], least)
+    observed, places = scan(f, search.size, noise, least)
     clearest = int(places[0, observed[0].argmax()])
     parts: list[np.ndarray] = []
     done = 0
@@ -329,7 +390,7 @@ def any_change(
         most = _FIRST - done if early and done < _FIRST else max(32, _BLOCK // n)
         count = min(most, search.draws - done)
         drawn = _draw(y, u, search, count, rng, clearest if jump is None else jump, phi)
-        parts.append(scan(features(drawn, u, search.cost, search.size), search.size, noise)[0])
+        parts.append(scan(features(drawn, u, search.cost, search.size, search.lags), search.size, noise, least)[0])
         done += count
     reached, z = _compare(observed[0], np.concatenate(parts))
     return Test((1 + reached) / (done + 1), done, int(places[0, z.argmax()]))
@@ -343,8 +404,8 @@ def local_p(
     rng: np.random.Generator,
     *,
     phi: Float[np.ndarray, "channel"],
-    floor: float = 0.0,
+    known: Float[np.ndarray, "channel n"] | None = None,
 ) -> float:
     """p of one change between its two neighbours, with the autocorrelation found inside the pieces."""
     few = replace(search, draws=min(search.draws, _LOCAL))
-    return any_change(y, u, few, rng, floor=floor, jump=place, phi=phi).p
+    return any_change(y, u, few, rng, known=known, jump=place, phi=phi).p

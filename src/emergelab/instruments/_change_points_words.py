@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from emergelab.instruments._change_points_scan import NULLS, Search
+from emergelab.instruments._change_points_scan import LEVELS, NULLS, Search
 from emergelab.instruments._change_points_seeds import Change
 from emergelab.instruments._curves import Curves
 from emergelab.instruments.result import Effect, Null
@@ -21,18 +21,21 @@ CANNOT_SEE = (
     "is told from a step only by the columns shape and step_bic. Seasons and cycles are not in the default null, so a "
     "recurring swing can pass for changes; and where every record changes level after a few records, the null takes "
     "the changes for slow noise and stays silent. Slow noise itself (a coefficient near one) hides steps of one or two "
-    "of its standard deviations, and bends of the slope are hardly found. The first test is "
+    "of its standard deviations, and bends of the slope are hardly found. A training map cuts any slow curve into "
+    "states: steps are claimed in seeds that change at all, but the number of states is not tested. The first test is "
     "conservative: on white, trending and heteroscedastic noise it raises 0% to 1% false alarms, on AR(1) noise of 0.9 "
     "3%, where 5% are nominal."
 )
 
 _KIND = {
     "mean": "level",
+    "rank": "level (by ranks)",
     "slope": "slope",
     "variance": "spread",
     "normal": "level and spread",
     "distribution": "distribution",
     "autocorrelation": "correlation of neighbours",
+    "ar": "coefficients of an autoregression",
 }
 
 
@@ -52,7 +55,7 @@ def null_words(search: Search) -> str:
     """The null in words."""
     if search.null not in NULLS:
         return search.null
-    how = "at random signs" if search.cost in ("mean", "slope") else "shuffled, at random signs"
+    how = "at random signs" if search.cost in LEVELS else "shuffled, at random signs"
     return f"{search.null}, own innovations {how}"
 
 
@@ -106,6 +109,13 @@ def level_in(y: Float[np.ndarray, "n"], u: Float[np.ndarray, "n"], search: Searc
         return scale * float(np.sqrt(size / max(1, len(z) - 1)))
     if search.cost == "autocorrelation":
         return float(off[1:] @ off[:-1]) / size if size > 0 else float("nan")
+    if search.cost == "ar":  # their sum: how much of a push is still there in the next records
+        k = max(1, min(search.lags, len(z) // 4))
+        past = np.column_stack([off[k - j : len(off) - j] for j in range(1, k + 1)])
+        beta = np.linalg.lstsq(past, off[k:], rcond=None)[0] if size > 0 else np.full(k, np.nan)
+        return float(beta.sum())
+    if search.cost == "rank":
+        return scale * float(np.median(z))
     return scale * float(z.mean())
 
 
@@ -205,7 +215,7 @@ def describe(
             if len(seeds) > 1 and row.seeds == 1:
                 continue
             size = f", size {row.size:+.2g} sd" if np.isfinite(row.size) else ""
-            steps = f"; {row.steps} of them are steps rather than slopes" if search.cost == "mean" else ""
+            steps = f"; {row.steps} of them are steps rather than slopes" if search.cost in ("mean", "rank") else ""
             out.append(
                 f"Between {row.after:g} and {row.upto:g}{unit} in {row.seeds} of {row.of} seeds "
                 f"[{row.share_low:.2f}, {row.share_high:.2f}]{size}{steps}."

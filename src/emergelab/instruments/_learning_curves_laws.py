@@ -144,6 +144,14 @@ def _inverse_log(p: _Shapes, axis: Axis) -> _Values:
     return p[:, :1] - np.log(np.maximum(axis.u + np.exp(p[:, :1]), 1e-9))
 
 
+def _vapour(p: _Shapes, axis: Axis) -> _Values:
+    return p[:, :1] * np.expm1(-axis.u) - p[:, 1:2] * axis.u
+
+
+def _shifted(p: _Shapes, axis: Axis) -> _Values:
+    return -p[:, :1] * (np.logaddexp(axis.u, p[:, 1:2]) - np.logaddexp(0.0, p[:, 1:2]))
+
+
 def _m4(p: _Shapes, axis: Axis) -> _Values:
     """log t, where t / (1 - t)^d = exp(eta - b u): Newton on the logit of t, nearly linear there."""
     d = np.exp(p[:, 2:3])
@@ -250,6 +258,26 @@ LAWS: dict[str, Law] = {
                 "x0": x0 * np.exp(np.clip(p[0] / max(p[1], 1e-9), -300, 300)), "b": p[1], "d": np.exp(p[2])
             },
         ),
+        _law(
+            "exp2", "a exp(-b x)", _exponential, lambda L: (-6.0,), lambda L: (L + 3.0,),
+            lambda p, x0, x1: {"b": np.exp(p[0]) / (x1 - x0), "*": np.exp(np.exp(p[0]) * x0 / (x1 - x0))},
+            offset=False,
+        ),
+        _law(
+            "vap3", "a exp(b / x) x^-k", _vapour, lambda L: (-5.0, 0.0), lambda L: (10.0, 5.0),
+            lambda p, x0, x1: {"b": p[0] * x0, "k": p[1], "*": np.exp(-p[0]) * x0 ** p[1]}, offset=False,
+        ),
+        _law(
+            "logpower3", "a / (1 + (x / x0)^k)", _logistic,
+            lambda L: (-3.0, np.log(0.1)), lambda L: (L + 2.0, np.log(20.0)),
+            lambda p, x0, x1: {"x0": x0 * np.exp(p[0]), "k": np.exp(p[1])}, offset=False,
+        ),
+        _law(
+            "pow4", "c + a (x + d)^-b", _shifted, lambda L: (1e-3, -3.0), lambda L: (5.0, L + 1.0),
+            lambda p, x0, x1: {
+                "b": p[0], "d": x0 * np.exp(p[1]), "*": np.exp(p[0] * (np.log(x0) + np.logaddexp(0.0, p[1])))
+            },
+        ),
         _bnsl(1),
         _bnsl(2),
     )
@@ -259,11 +287,12 @@ LAWS: dict[str, Law] = {
 DEFAULT: tuple[str, ...] = (
     "pow2", "pow3", "exp3", "log2", "line", "hyperbola", "logistic", "wbl4", "ilog", "m4", "bnsl1",
 )  # fmt: skip
-"""What is fitted if nothing is asked for; bnsl2 has nine parameters and is fitted only on request."""
+"""What is fitted if nothing is asked for. bnsl2 has nine parameters; exp2, vap3, logpower3 and pow4 (Mohr et al. 2022)
+are near to laws that are tried already. They are fitted on request."""
 
 
 def chosen_laws(names: Sequence[str] | None, kind: Kind) -> tuple[Law, ...]:
-    """The laws asked for; without an asymptote a power law is only defined on the log scale.
+    """The laws asked for; without an asymptote a law that never ends is only defined on the log scale.
 
     Raises:
         UserError: an unknown name, or nothing left on this scale.
@@ -272,7 +301,9 @@ def chosen_laws(names: Sequence[str] | None, kind: Kind) -> tuple[Law, ...]:
     for name in wanted:
         if name not in LAWS:
             raise UserError(f"learning_curves: no law {name!r}{nearest(str(name), LAWS)}")
-    laws = tuple(LAWS[name] for name in dict.fromkeys(wanted) if kind == "log" or name != "pow2")
+    asked = [LAWS[name] for name in dict.fromkeys(wanted)]
+    laws = tuple(law for law in asked if kind == "log" or law.offset or law.straight)
     if not laws:
-        raise UserError("learning_curves: pow2 has no asymptote and is only fitted to positive, falling curves")
+        told = " and ".join(law.name for law in asked)
+        raise UserError(f"learning_curves: {told} without an asymptote can only be fitted to positive, falling curves")
     return laws

@@ -140,7 +140,8 @@ def estimates(
     if never:
         at = _none(level, never, panel.n)
     elif reach is not None:
-        low, high = np.exp(at.low), np.exp(at.high)
+        # an end far beyond the limit leaves the range of floats
+        low, high = (float(np.exp(min(v, 700.0))) for v in (at.low, at.high))
         # an end at the limit only says "later than that"
         high = high if high < x[-1] * (1 - 1e-6) else _NAN
         at = Estimate(float(np.exp(at.value)), float(low), float(high), level, at.method, at.n)

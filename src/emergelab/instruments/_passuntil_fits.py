@@ -22,13 +22,19 @@ class Plane:
         u: ln N.
         f: ln(-ln PU).
         weight: inverse variance of F over repeated tries.
-        cover: covariance of F over items (or over tries alone where there are few items).
+        cover: covariance of F over seeds, over items, or over tries alone where there are few items.
+        df: degrees of freedom of that covariance; infinite but for seeds.
     """
 
     u: Float[np.ndarray, "k"]
     f: Float[np.ndarray, "k"]
     weight: Float[np.ndarray, "k"]
     cover: Float[np.ndarray, "k k"]
+    df: float = float("inf")
+
+    def quantile(self, level: float) -> float:
+        """Half-width of an interval in standard errors."""
+        return float(stats.t.ppf(0.5 + level / 2, self.df))
 
 
 def plane(
@@ -36,6 +42,7 @@ def plane(
     pu: Float[np.ndarray, "x"],
     tries_variance: Float[np.ndarray, "x"],
     items_cover: Float[np.ndarray, "x x"] | None,
+    df: float = float("inf"),
 ) -> Plane:
     """Points with their delta-method errors; items vary together over sizes, so their covariance is kept."""
     keep = np.isfinite(pu) & (pu > 0) & (pu < 1) & np.isfinite(tries_variance)
@@ -47,7 +54,7 @@ def plane(
     if items_cover is not None:
         cover = items_cover[np.ix_(keep, keep)] * np.outer(slope, slope)
         cover = cover + np.diag(1e-9 * np.diag(cover) + 1e-15)
-    return Plane(u[keep], f, 1 / variance, cover)
+    return Plane(u[keep], f, 1 / variance, cover, df)
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class Curvature:
 def curvature(points: Plane, level: float) -> Curvature:
     """Wald test of the quadratic term; its error is taken from the covariance over items."""
     nan = float("nan")
-    z = float(stats.norm.ppf(0.5 + level / 2))
+    z = points.quantile(level)
     slope = slope_low = slope_high = nan
     if len(points.u) >= 2:
         beta, error = _wls(points, 1)
@@ -85,7 +92,7 @@ def curvature(points: Plane, level: float) -> Curvature:
     beta, error = _wls(points, 2)
     reach = 2 * float(points.u.max() - points.u.min())
     bend, sd = float(beta[2]) * reach, float(error[2]) * reach
-    p = float(2 * stats.norm.sf(abs(bend) / sd)) if sd > 0 else nan
+    p = float(2 * stats.t.sf(abs(bend) / sd, points.df)) if sd > 0 else nan
     return Curvature(bend, bend - z * sd, bend + z * sd, p, slope, slope_low, slope_high)
 
 
@@ -145,14 +152,14 @@ def fit_models(points: Plane, grid: Float[np.ndarray, "g"], ahead: float | None,
         chi2 = float(points.weight @ (points.f - one.own) ** 2)
         held = (nan, nan, nan)
         if len(points.u) > parameters + 1:
-            rest = Plane(points.u[:-1], points.f[:-1], points.weight[:-1], points.cover[:-1, :-1])
+            rest = Plane(points.u[:-1], points.f[:-1], points.weight[:-1], points.cover[:-1, :-1], points.df)
             last = _model(name, rest, points.u[-1:])
             # the last point is measured on the same items, so its error and that of the forecast hang together
             contrast = np.r_[last.hat[0], -1.0]
-            held = _ends(last.there[0], contrast @ points.cover @ contrast, level)
+            held = _ends(last.there[0], contrast @ points.cover @ contrast, points.quantile(level))
         front = (nan, nan, nan)
         if ahead is not None:
-            front = _ends(one.there[-1], one.hat[-1] @ points.cover @ one.hat[-1], level)
+            front = _ends(one.there[-1], one.hat[-1] @ points.cover @ one.hat[-1], points.quantile(level))
         bic = chi2 + parameters * float(np.log(len(points.u)))
         out.append(Fitted(name, parameters, chi2, bic, one.there[: len(grid)], *held, *front))
     return out
@@ -167,9 +174,9 @@ class _Curve:
     hat: Float[np.ndarray, "g k"]
 
 
-def _ends(f: float, variance: float, level: float) -> tuple[float, float, float]:
-    """Rate and its interval from F and the variance of F."""
-    half = float(stats.norm.ppf(0.5 + level / 2)) * float(np.sqrt(max(variance, 0.0)))
+def _ends(f: float, variance: float, errors: float) -> tuple[float, float, float]:
+    """Rate and its interval from F, the variance of F and the half-width in standard errors."""
+    half = errors * float(np.sqrt(max(variance, 0.0)))
     rate, low, high = (float(v) for v in _rate(f + half * np.array([0.0, 1.0, -1.0])))
     return rate, low, high
 

@@ -32,6 +32,7 @@ class Records:
         target: passes at which sampling stopped.
         items: labels of the items.
         x: sizes or steps, increasing.
+        seed: label of the seed that each row of items was tried in; None if there are no seeds.
     """
 
     condition: str
@@ -40,6 +41,20 @@ class Records:
     target: int
     items: tuple[Any, ...]
     x: Float[np.ndarray, "x"]
+    seed: tuple[Any, ...] | None = None
+
+    @property
+    def seeds(self) -> tuple[Any, ...]:
+        """The seeds, in their order; empty if there are none."""
+        return tuple(dict.fromkeys(self.seed or ()))
+
+    def over_seeds(self, rate: Float[np.ndarray, "item x"]) -> Float[np.ndarray, "seed x"]:
+        """Mean rate over the items of each seed; NaN where a seed has no record."""
+        own = np.array([[s == t for s in self.seed or ()] for t in self.seeds])
+        seen = np.isfinite(rate)
+        count = own.astype(float) @ seen
+        total = own.astype(float) @ np.where(seen, rate, 0.0)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
     @property
     def seen(self) -> Bool[np.ndarray, "item x"]:

@@ -19,14 +19,18 @@ from emergelab.instruments._passuntil_fits import (
     fit_models,
     plane,
 )
+from emergelab.instruments._passuntil_likelihood import Likely, likelihood_fit
 from emergelab.instruments._passuntil_rates import Records, counted, item_interval, item_rate, item_variance
 from emergelab.statistics import Estimate, estimate, proportion
 
-__all__ = ["Finding", "curvature_table", "find", "fits_table", "items_table", "rates_table"]
+__all__ = ["FEWEST_SEEDS", "Finding", "curvature_table", "find", "fits_table", "items_table", "rates_table"]
 
 _NAN = float("nan")
 _FEW_ITEMS = 10  # below this many items their covariance over sizes is not estimated
 _DRAWN = 120
+
+FEWEST_SEEDS = 3
+"""Below this many seeds nothing is claimed over seeds."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ class Finding:
         pu: task score at every x, guesses taken out.
         intervals: its interval at every x.
         points: those of them that have an F.
-        bend: curvature of F.
+        bend: curvature of F, on which the verdict rests.
+        mean_bend: curvature of F of the mean rate, by least squares.
+        likely: fits to the counts themselves, if they were made.
         fits: models fitted to the points.
         item_grid: mean over items fitted one by one, on the grid.
         item_chi2: weighted squared residuals of that mean at the points.
@@ -56,6 +62,8 @@ class Finding:
     intervals: list[Estimate]
     points: Plane
     bend: Curvature
+    mean_bend: Curvature
+    likely: Likely | None
     fits: list[Fitted]
     item_grid: Float[np.ndarray, "g"]
     item_chi2: float
@@ -67,6 +75,13 @@ class Finding:
     verdict: str
     ml: Float[np.ndarray, "x"]
 
+    @property
+    def by(self) -> str:
+        """What the bend rests on: "likelihood", "seeds" or "least squares"."""
+        if np.isfinite(self.points.df):
+            return "seeds"
+        return "least squares" if self.likely is None or self.bend is self.mean_bend else "likelihood"
+
 
 def find(
     r: Records,
@@ -74,6 +89,7 @@ def find(
     guess: float,
     estimator: str,
     population: bool,
+    fit: str,
     forecast_to: float | None,
     margin: float | None,
     level: float,
@@ -84,25 +100,44 @@ def find(
     count = r.seen.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         raw = np.where(count > 0, np.nansum(rate, axis=0) / count, np.nan)
+        each = r.over_seeds(rate) if len(r.seeds) >= FEWEST_SEEDS else None
+        if each is not None:
+            there = np.isfinite(each).sum(axis=0)
+            raw = np.where(there > 0, np.nansum(each, axis=0) / there, np.nan)
         pu = (raw - guess) / (1 - guess)
         # items that all passed at once or never have no variance of their own; together they know no more than this
         least = raw * (1 - raw) / np.maximum(np.nansum(r.tries, axis=0), 1)
         tries_variance = np.maximum(np.nansum(item_variance(r), axis=0) / count**2, least) / (1 - guess) ** 2
         ml = np.where(count > 0, np.nansum(item_rate(r, "ml"), axis=0) / count, np.nan)
-    cover = _over_items(rate, 1 - guess) if population and len(rate) >= _FEW_ITEMS else None
+    cover, df = _over_items(rate, 1 - guess) if population and len(rate) >= _FEW_ITEMS else None, float("inf")
+    if each is not None:  # the seed is the unit, whatever varies inside it
+        cover, df = _over_items(each, 1 - guess), len(each) - 1.0
     if cover is not None:
         # a handful of items can agree by chance: never below what the tries alone make
         low = np.maximum(np.diag(cover), np.nan_to_num(tries_variance))
         cover = cover + np.diag(low - np.diag(cover))
-    points = plane(np.log(r.x), pu, tries_variance, cover)
-    bend = curvature(points, level)
+    points = plane(np.log(r.x), pu, tries_variance, cover, df)
+    bend = mean_bend = curvature(points, level)
     ends = [r.x[0], r.x[-1], *([forecast_to] if forecast_to is not None else [])]
     grid = np.geomspace(min(ends), max(ends) if max(ends) > min(ends) else min(ends) * 1.001, _DRAWN)
     fits = fit_models(points, np.log(grid), forecast_to, level)
+    likely = None
+    if fit == "likelihood" and each is None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            f = np.where((pu > 0) & (pu < 1), np.log(-np.log(np.where(pu > 0, pu, 1.0))), np.nan)
+        last = float(points.cover[-1, -1]) if len(points.u) else 0.0
+        likely = likelihood_fit(r, f, guess, forecast_to, level, last)
+    if likely is not None:
+        z = points.quantile(level)
+        half, wide = z * likely.bend_error, z * likely.slope_error
+        bend = Curvature(
+            likely.bend, likely.bend - half, likely.bend + half, likely.p,
+            likely.slope, likely.slope - wide, likely.slope + wide,
+        )  # fmt: skip
     item_grid, chi2, item_bend, held, ahead = _item_fits(r, points, grid, guess, forecast_to, level)
     return Finding(
-        r, rate, pu, _intervals(r, rate, tries_variance, guess, population, level, draws), points, bend, fits,
-        item_grid, chi2, item_bend, held, ahead, grid, guess, _class(bend, margin, level), ml,
+        r, rate, pu, _intervals(r, rate, each, tries_variance, guess, population, level, draws), points, bend,
+        mean_bend, likely, fits, item_grid, chi2, item_bend, held, ahead, grid, guess, _class(bend, margin, level), ml,
     )  # fmt: skip
 
 
@@ -127,6 +162,7 @@ def _over_items(rate: Float[np.ndarray, "item x"], scale: float) -> Float[np.nda
 def _intervals(
     r: Records,
     rate: Float[np.ndarray, "item x"],
+    each: Float[np.ndarray, "seed x"] | None,
     variance: Float[np.ndarray, "x"],
     guess: float,
     population: bool,
@@ -149,6 +185,12 @@ def _intervals(
             out.append(
                 Estimate(value, max(0.0, -guess), max(0.0, (bound - guess) / (1 - guess)), level, told, len(one))
             )
+            continue
+        if each is not None and np.isfinite(each[:, j]).sum() >= FEWEST_SEEDS:
+            own = each[:, j][np.isfinite(each[:, j])]
+            e = estimate((own - guess) / (1 - guess), level=level, draws=max(draws, 100), rng=0)
+            low = e.low if guess or not np.isfinite(e.low) else max(e.low, 0.0)
+            out.append(Estimate(e.value, low, min(e.high, 1.0), level, f"{e.method} over seeds", len(own)))
             continue
         if population and len(one) >= 5:
             e = estimate((one - guess) / (1 - guess), level=level, draws=max(draws, 100), rng=0)
@@ -215,9 +257,13 @@ def curvature_table(findings: Sequence[Finding]) -> pd.DataFrame:
     """Slope and bend of F in every condition."""
     rows = [
         {
-            "condition": f.records.condition, "class": f.verdict, "sizes": len(f.points.u), "alpha": -f.bend.slope,
+            "condition": f.records.condition, "class": f.verdict, "sizes": len(f.points.u), "fit": f.by,
+            "alpha": -f.bend.slope,
             "alpha_low": -f.bend.slope_high, "alpha_high": -f.bend.slope_low, "bend": f.bend.bend,
-            "bend_low": f.bend.low, "bend_high": f.bend.high, "p": f.bend.p, "bend_of_item_mix": f.item_bend,
+            "bend_low": f.bend.low, "bend_high": f.bend.high, "p": f.bend.p,
+            "bend_of_mean": f.mean_bend.bend, "p_of_mean": f.mean_bend.p, "bend_of_item_mix": f.item_bend,
+            "ln_c": f.likely.ln_c if f.likely else _NAN, "sd_of_heights": f.likely.heights if f.likely else _NAN,
+            "sd_of_alpha": f.likely.tilts if f.likely else _NAN,
         }
         for f in findings
     ]  # fmt: skip
@@ -239,6 +285,10 @@ def fits_table(findings: Sequence[Finding]) -> pd.DataFrame:
                     "seen": e.value, "forecast": m.ahead, "forecast_low": m.ahead_low, "forecast_high": m.ahead_high,
                 }
             )  # fmt: skip
+        if f.likely is not None:
+            row = {"condition": f.records.condition, "model": "likelihood", "parameters": 4, "seen": e.value}
+            keys = ("held_out", "held_out_low", "held_out_high", "forecast", "forecast_low", "forecast_high")
+            rows.append({**row, **dict(zip(keys, (*f.likely.held, *f.likely.ahead), strict=True))})
         if np.isfinite(f.item_chi2):
             row = {"condition": f.records.condition, "model": "items", "chi2": f.item_chi2, "seen": e.value}
             rows.append({**row, "held_out": f.item_held, "forecast": f.item_ahead})
@@ -264,6 +314,7 @@ def items_table(findings: Sequence[Finding], level: float) -> pd.DataFrame:
             pd.DataFrame(
                 {
                     "condition": r.condition,
+                    "seed": np.repeat(np.array(r.seed or [""] * shape[0], dtype=object), shape[1]),
                     "item": np.repeat(np.array(r.items, dtype=object), shape[1]),
                     "x": np.tile(r.x, shape[0]),
                     "tries": r.tries.ravel(),

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from emergelab.instruments._passuntil_tables import Finding
+from emergelab.instruments._passuntil_tables import FEWEST_SEEDS, Finding
 from emergelab.statistics import Estimate
 
 __all__ = ["cautions", "describe", "diagnostics", "headline_of"]
@@ -25,6 +25,9 @@ def headline_of(findings: Sequence[Finding], forecast_to: float | None, level: f
         return "see the table of curvature", none, least
     f = findings[0]
     if forecast_to is not None:
+        if f.by == "likelihood" and f.likely is not None and not f.bend.p <= 1 - level:
+            told = Estimate(*f.likely.ahead, level, "likelihood of the counts", len(f.records.items))
+            return f"PU at {forecast_to:g}", told, f.bend.p
         line = next((m for m in f.fits if m.name == ("linear" if f.bend.p > 1 - level else "quadratic")), None)
         if line is None:
             none = Estimate(_NAN, _NAN, _NAN, level, "too few sizes", len(f.records.items))
@@ -32,7 +35,9 @@ def headline_of(findings: Sequence[Finding], forecast_to: float | None, level: f
         e = Estimate(line.ahead, line.ahead_low, line.ahead_high, level, f"{line.name} F", len(f.records.items))
         return f"PU at {forecast_to:g}", e, f.bend.p
     b = f.bend
-    e = Estimate(b.bend, b.low, b.high, level, "Wald", len(f.records.items))
+    how = {"likelihood": "likelihood ratio", "seeds": "Student t over seeds"}.get(f.by, "Wald")
+    n = len(f.records.seeds) if f.by == "seeds" else len(f.records.items)
+    e = Estimate(b.bend, b.low, b.high, level, how, n)
     return "change of the slope of F over the sizes", e, b.p
 
 
@@ -62,7 +67,19 @@ def cautions(findings: Sequence[Finding], estimator: str, population: bool, leve
             out.append(f"{where}{len(r.x) - len(f.points.u)} sizes have no F and are left out of the fits")
         if population and len(r.items) < 10:
             out.append(f"{where}{len(r.items)} items: the curvature is judged by the noise of the tries alone")
-        if f.verdict in ("concave", "convex") and np.isfinite(f.item_bend) and len(f.points.u) > 2:
+        if 0 < len(r.seeds) < FEWEST_SEEDS:
+            out.append(f"{where}{len(r.seeds)} seeds: nothing is claimed over seeds, their items are pooled")
+        if f.by == "likelihood" and f.mean_bend.p <= 1 - level < f.bend.p:
+            out.append(
+                f"{where}the mean rate bends ({f.mean_bend.bend:.2g}, p = {f.mean_bend.p:.2g}), the law of an item is "
+                "not shown to: items that differ bend their mean"
+            )
+        if (
+            f.by != "likelihood"
+            and f.verdict in ("concave", "convex")
+            and np.isfinite(f.item_bend)
+            and len(f.points.u) > 2
+        ):
             df = len(f.points.u) - 2
             if np.sign(f.item_bend) == np.sign(f.bend.bend) and stats.chi2.sf(f.item_chi2, df) > 1 - level:
                 out.append(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,24 @@ import xarray as xr
 from jaxtyping import Float
 
 from emergelab.errors import UserError, nearest
-from emergelab.instruments._change_points_find import Found, Options, find
+from emergelab.instruments._change_points_find import Errors, Found, Options, find
 from emergelab.instruments._change_points_pieces import Count
 from emergelab.instruments._change_points_seeds import Change, aligned, axis_of, consensus, is_odd, order_row
+from emergelab.instruments._change_points_states import (
+    check_states,
+    map_states,
+    map_tables,
+    map_words,
+    training_map,
+)
 from emergelab.instruments._change_points_words import CANNOT_SEE, cautions, describe, verdict_of
 from emergelab.instruments._curves import Curves, beside, curves
 from emergelab.instruments.result import Result, provenance
 
 __all__ = ["change_points"]
+
+Known: TypeAlias = float | str | xr.DataArray | None
+"""A known standard error: a number, the name of a variable, an array, or nothing."""
 
 _TRANSFORMS = ("none", "log", "logit", "rank")
 
@@ -37,7 +47,9 @@ def change_points(
     seeds: str = "seed",
     min_size: float | None = None,
     clip: float | None = 5.0,
-    stderr: float | str | xr.DataArray | None = None,
+    stderr: Known | Mapping[str, Known] = None,
+    lags: int = 2,
+    states: int | str | None = None,
     companion: str | Sequence[str] | None = None,
     hazard: float = 0.01,
     fraction: float = 0.5,
@@ -57,14 +69,16 @@ def change_points(
     grid is far from the rest ("auto": widest gap above twenty times the narrowest), slopes and shared places are read
     on the log axis; the autocorrelation of the null is always that of neighbouring records.
 
-    Training maps (hidden Markov models over several observables, Hu et al. 2023) are left out: give several
-    observables in ``var`` for joint changes. So are changes of rank or of longer autoregressions.
+    With ``states`` a training map is drawn as well (Hu et al. 2023): a hidden Markov model over the observables of
+    ``var``, its states shared by all seeds and conditions. Any slow curve can be cut into states, so steps between
+    them are claimed only in seeds that pass the test of any change; where none does there is no map.
 
     Args:
         data: a Run, an `xarray.Dataset` or a `DataArray`, with dims among (``by``, ``seeds``, ``along``).
         var: name of the observable; several names are segmented jointly.
         cost: what changes: the level ("mean"), the "slope", the spread ("variance"), level and spread ("normal"), the
-            marginal "distribution", or the correlation of neighbours ("autocorrelation").
+            marginal "distribution", the correlation of neighbours ("autocorrelation"), the level by "rank" (deaf to
+            wild values, as Mann and Whitney's test), or the coefficients of an autoregression ("ar").
         count: "test": as many changes as pass their tests; "penalty": as many as the noise-aware penalty asks for;
             "bayes": the most probable segmentation into normal pieces; or a number of changes. Only "test" answers
             "no change" with a known error.
@@ -78,7 +92,11 @@ def change_points(
         seeds: dim of seeds. If it is missing, everything is "within-run only".
         min_size: shortest regime, in units of time; None: five records, fewer where there are less than forty.
         clip: excursions shorter than a regime are cut to this many robust standard deviations; None: none are.
-        stderr: known standard error of each record (a number, a variable's name or an array).
+        stderr: known standard error of each record (a number, a variable's name or an array), or a mapping from
+            observables to such; without a mapping it is that of the first observable.
+        lags: of the autoregression of ``cost="ar"``.
+        states: number of states of a training map; "bic" (one to six, by a BIC that counts correlated records as
+            fewer), "held-out" (the fewest that are within one standard error of the best at seeds left out), or None.
         companion: other observables whose largest change is ordered against this one's, seed by seed.
         hazard: for ``count="bayes"``: prior chance of a change at a record, in (0, 1).
         fraction: "aligned" and "scattered" are said only if more than this share of seeds change.
@@ -91,12 +109,14 @@ def change_points(
         A `Result`. Verdicts: "no change" (in no seed); "aligned" (more than ``fraction`` of seeds change at one
         place, and shifted seeds do not do that by chance); "scattered" (more than ``fraction`` change, at places that
         are not shown to be the same); "in some seeds"; "changes" (one seed); "untested" (too few records); "differs
-        by condition". Tables: "changes" (first), "seeds", "consensus", "order".
+        by condition". Tables: "changes" (first), "seeds", "consensus", "order"; with ``states`` also "map_sizes",
+        "map_states", "map_steps", "map_drivers", "map_seeds", and the state of every record in the diagnostics.
 
     Raises:
         UserError: the arguments do not fit the data or each other.
     """
-    _check(count, transform, axis, clip, hazard, fraction, level, draws, stderr, min_size)
+    _check(count, transform, axis, clip, hazard, fraction, level, draws, stderr, min_size, lags)
+    check_states(states)
     source = np.random.default_rng(rng)
     names = [var] if var is None or isinstance(var, str) else list(var)
     if not names:
@@ -105,12 +125,12 @@ def change_points(
     first = channels[0]
     _alike(channels)
     size = _records(min_size, first.time)
-    options = Options(cost, count, null, transform, axis, size, clip, hazard, level, draws)
+    options = Options(cost, count, null, transform, axis, size, clip, hazard, level, draws, lags)
     search = options.search(len(first.time))
     search.check("change_points")
-    error = beside(data, stderr, first, "stderr", by, seeds)
+    errors = _errors(data, stderr, channels, by, seeds)
     warnings = list(dict.fromkeys(note for c in channels for note in c.notes))
-    found = find(channels, options, error, source, warnings)
+    found = find(channels, options, errors, source, warnings)
     tested = np.array([int(np.isfinite(row).sum()) for row in found.p_any], dtype=int)
     table, places = consensus(found.changes, first.conditions, tested, first.time, axis, level)
     lining = []
@@ -125,6 +145,19 @@ def change_points(
     warnings += cautions(first, search, found.p_any, tested, seed_table, count, null)
     answer = verdict_of(first, found.changes, found.p_any, tested, table, places, lining, fraction, level, search)
     change_table = _change_table(first, found.changes)
+    words = describe(
+        _title(channels), first, search, count, found.changes, tested, table, lining, order, answer.verdict
+    )
+    tables = {"changes": change_table, "seeds": seed_table, "consensus": table, "order": order}
+    diagnostics = _diagnostics(channels, found, axis)
+    if states is not None:
+        drawn = training_map(channels, errors, transform, states, found.p_adjusted, 1 - level, source)
+        maps = map_tables(drawn, channels, level)
+        tables |= maps
+        words += " " + map_words(drawn, maps, first.time_unit)
+        diagnostics["state"] = (("condition", "seed", "time"), map_states(drawn, first))
+        if drawn.model is not None and len(channels) == 1:
+            warnings.append("a map of one observable is a cut of its values; a map is meant for several")
     return Result(
         instrument="change_points",
         question=f"Where does the regime of {_title(channels)} change, and is it the same place in all seeds?",
@@ -135,17 +168,15 @@ def change_points(
         null=answer.null,
         effect=answer.effect,
         n_seeds=len(first.seeds) if first.has_seeds else 1,
-        tables={"changes": change_table, "seeds": seed_table, "consensus": table, "order": order},
-        diagnostics=_diagnostics(channels, found, axis),
+        tables=tables,
+        diagnostics=diagnostics,
         warnings=tuple(warnings),
-        words=describe(
-            _title(channels), first, search, count, found.changes, tested, table, lining, order, answer.verdict
-        ),
+        words=words,
         cannot_see=CANNOT_SEE,
         params={
             "var": list(names), "cost": cost, "count": count, "null": null, "transform": transform, "axis": axis,
             "along": along, "by": by, "seeds": seeds, "min_size": min_size, "records_a_piece": search.size,
-            "clip": clip, "stderr": f"array {stderr.name!r}" if isinstance(stderr, xr.DataArray) else stderr,
+            "clip": clip, "stderr": _named(stderr), "lags": lags, "states": states,
             "companion": companion, "hazard": hazard, "fraction": fraction, "level": level, "draws": draws,
         },
         provenance=provenance(first.digest, rng),
@@ -170,6 +201,7 @@ def _check(
     draws: int,
     stderr: Any,
     min_size: float | None,
+    lags: int,
 ) -> None:
     who = "change_points"
     if transform not in _TRANSFORMS:
@@ -190,6 +222,27 @@ def _check(
         raise UserError(f'{who}: stderr belongs to the data as given; use transform="none" with it')
     if min_size is not None and not min_size > 0:
         raise UserError(f"{who}: min_size must be above 0, got {min_size}")
+    if not 1 <= lags <= 20:
+        raise UserError(f"{who}: lags must be from 1 to 20, got {lags}")
+
+
+def _errors(
+    data: Any, stderr: Known | Mapping[str, Known], channels: list[Curves], by: str | None, seeds: str
+) -> Errors:
+    """Known standard errors of every observable, None where nothing is known."""
+    of = dict(stderr) if isinstance(stderr, Mapping) else {channels[0].name: stderr}
+    names = [c.name for c in channels]
+    for name in of:
+        if name not in names:
+            raise UserError(f"change_points: stderr is given for {name!r}, which is not in var{nearest(name, names)}")
+    return [beside(data, of.get(c.name), c, "stderr", by, seeds) for c in channels]
+
+
+def _named(stderr: Known | Mapping[str, Known]) -> Any:
+    """Standard errors as they are written down among the arguments."""
+    if isinstance(stderr, Mapping):
+        return {k: _named(v) for k, v in stderr.items()}
+    return f"array {stderr.name!r}" if isinstance(stderr, xr.DataArray) else stderr
 
 
 def _alike(channels: list[Curves]) -> None:
@@ -234,7 +287,7 @@ def _order(
     for name in wanted:
         other = curves(data, name, along=along, by=by, seeds=seeds)
         _alike([first, other])
-        theirs = find([other], options, None, rng, [])
+        theirs = find([other], options, [None], rng, [])
         for i, condition in enumerate(first.conditions):
             mine = [c for c in found.changes if c.condition == i]
             rows.append(

@@ -47,11 +47,13 @@ def passuntil(
     guess: float = 0.0,
     estimator: str = "unbiased",
     population: bool = True,
+    fit: str = "likelihood",
     forecast_to: float | None = None,
     margin: float | None = None,
     along: str = "size",
     item: str = "item",
     by: str | None = "condition",
+    seeds: str = "seed",
     level: float = 0.95,
     draws: int = 999,
     rng: int | np.random.Generator = 0,
@@ -64,11 +66,14 @@ def passuntil(
     scored 0 and forgotten, its tries count.
 
     The task score PU(N) is the mean over items; F = ln(-ln PU) falls in a straight line over ln N if PU = exp(-c N^-a).
+    The law is that of an item: c and a come from the likelihood of the counts, every item with a line of its own from
+    a normal distribution over items, and a bend is tested by the likelihood ratio of one bend for all items. Where
+    there are three seeds or more, the seed is the unit instead, and the law is that of the mean rate.
 
     Args:
-        data: a Run or an `xarray.Dataset` with the variables ``tries`` and ``passes`` and dims among (``by``, ``item``,
-            ``along``); or None if a sampler is given. A missing number of tries is no record. A missing number of
-            passes means "fewer than the target".
+        data: a Run or an `xarray.Dataset` with the variables ``tries`` and ``passes`` and dims among (``by``,
+            ``seeds``, ``item``, ``along``); or None if a sampler is given. A missing number of tries is no record. A
+            missing number of passes means "fewer than the target".
         sampler: (model, item, how many, generator) -> that many Booleans; sampled here, with early stop per item.
         models: size or step -> model, for the sampler.
         items: what is tried, for the sampler.
@@ -81,11 +86,13 @@ def passuntil(
         estimator: "unbiased", or "ml" (passes / tries) for nothing but reproducing the paper.
         population: whether intervals hold for other items of the kind (items are resampled, which contains the noise
             of the tries), or for these items alone (only the tries vary).
+        fit: "likelihood", or "least squares" on F of the mean rate (which items that differ bend by themselves).
         forecast_to: size at which PU is forecast.
         margin: smallest change of the slope of F over the range of sizes that matters; needed for the verdict "linear".
         along: dim of size or step; it must have a coordinate above 0.
         item: dim of items.
         by: dim of conditions (series of models, tasks), or None. It may be missing.
+        seeds: dim of seeds (models trained anew); it may be missing. From three seeds on they are the replicates.
         level: confidence level.
         draws: bootstrap draws.
         rng: seed or generator.
@@ -102,7 +109,7 @@ def passuntil(
     Sources: Hu et al. (2024) for PassUntil, F and the classes of curvature; Haldane (1945) and Girshick, Mosteller and
     Savage (1946) for the unbiased rate. Their fit of single items helped by the loss needs losses, and is not made.
     """
-    _check(data, sampler, models, items, target, cap, guess, estimator, margin, level, draws, forecast_to)
+    _check(data, sampler, models, items, target, cap, guess, estimator, fit, margin, level, draws, forecast_to)
     source = np.random.default_rng(rng)
     cost = None
     if sampler is not None:
@@ -110,11 +117,11 @@ def passuntil(
         records, cost = _sample(sampler, models, items, 5 if target is None else target, cap, source)
         name = "pass rate"
     else:
-        records = _read(data, tries, passes, target, along, item, by)
+        records = _read(data, tries, passes, target, along, item, by, seeds)
         name = str(getattr(as_dataset(data), "attrs", {}).get("task", "pass rate"))
     findings = [
         find(
-            r, guess=guess, estimator=estimator, population=population, forecast_to=forecast_to, margin=margin,
+            r, guess=guess, estimator=estimator, population=population, fit=fit, forecast_to=forecast_to, margin=margin,
             level=level, draws=draws,
         )
         for r in records
@@ -141,11 +148,9 @@ def passuntil(
         estimate=estimate,
         headline=headline,
         p=p,
-        null=Null(
-            "no change of the slope of F (Wald, errors over items)" if population else "Wald, errors of tries", 0
-        ),
+        null=Null(_null(findings, population), 0),
         effect=Effect("change of the slope of F", findings[0].bend.bend if len(findings) == 1 else float("nan")),
-        n_seeds=1,
+        n_seeds=max(1, *(len(r.seeds) for r in records)),
         tables=tables,
         diagnostics=diagnostics(findings, name, along, unit, forecast_to),
         warnings=tuple(cautions(findings, estimator, population, level)),
@@ -157,11 +162,13 @@ def passuntil(
             "guess": guess,
             "estimator": estimator,
             "population": population,
+            "fit": fit,
             "forecast_to": forecast_to,
             "margin": margin,
             "along": along,
             "item": item,
             "by": by,
+            "seeds": seeds,
             "level": level,
             "draws": draws,
         },
@@ -176,6 +183,16 @@ def _draw(result: Result) -> Any:
     return draw(result)
 
 
+def _null(findings: Sequence[Finding], population: bool) -> str:
+    """What the p of the bend rests on."""
+    by = {f.by for f in findings}
+    if by == {"likelihood"}:
+        return "no bend in the law of an item (likelihood ratio, chi-square)"
+    if by == {"seeds"}:
+        return "no bend in the law of the mean rate (Student t over seeds)"
+    return "no change of the slope of F (Wald, errors over items)" if population else "Wald, errors of tries"
+
+
 def _check(
     data: Any,
     sampler: Sampler | None,
@@ -185,6 +202,7 @@ def _check(
     cap: int,
     guess: float,
     estimator: str,
+    fit: str,
     margin: float | None,
     level: float,
     draws: int,
@@ -202,6 +220,8 @@ def _check(
         raise UserError(f"passuntil: guess must be in [0, 1), got {guess}")
     if estimator not in ("unbiased", "ml"):
         raise UserError(f'passuntil: estimator must be "unbiased" or "ml", got {estimator!r}')
+    if fit not in ("likelihood", "least squares"):
+        raise UserError(f'passuntil: fit must be "likelihood" or "least squares", got {fit!r}')
     if margin is not None and not margin > 0:
         raise UserError(f"passuntil: margin must be above 0, got {margin}")
     if not 0 < level < 1:
@@ -231,7 +251,7 @@ def _sample(
 
 
 def _read(
-    data: Any, tries: str, passes: str, target: int | None, along: str, item: str, by: str | None
+    data: Any, tries: str, passes: str, target: int | None, along: str, item: str, by: str | None, seeds: str
 ) -> list[Records]:
     source = as_dataset(data)
     if not isinstance(source, xr.Dataset):
@@ -244,7 +264,7 @@ def _read(
     for name in (along, item):
         if name not in dims:
             raise UserError(f"passuntil: the data have no dim {name!r}{nearest(name, dims)}")
-    extra = [d for d in dims if d not in (along, item, by)]
+    extra = [d for d in dims if d not in (along, item, by, seeds)]
     if extra:
         raise UserError(f"passuntil: the data also have the dims {', '.join(extra)}; select one, or name it as by=...")
     if along not in source.coords:
@@ -259,8 +279,16 @@ def _read(
         )
     else:
         names, pair = ["all"], tuple(p.expand_dims("_only") for p in pair)
-    order = [by if by is not None and by in dims else "_only", item, along]
+    replicated = seeds in dims
+    order = [by if by is not None and by in dims else "_only", *([seeds] if replicated else []), item, along]
     n, k = (np.array(p.transpose(*order).values, dtype=float) for p in pair)
+    labels = source[item].values if item in source.coords else np.arange(source.sizes[item])
+    own: tuple[Any, ...] | None = None
+    if replicated:  # every item of every seed is a row, and remembers its seed
+        given = source[seeds].values if seeds in source.coords else np.arange(source.sizes[seeds])
+        own = tuple(np.repeat(np.asarray(given), len(labels)).tolist())
+        labels = np.tile(labels, len(given))
+        n, k = n.reshape(len(n), -1, n.shape[-1]), k.reshape(len(k), -1, k.shape[-1])
     if n.size == 0:
         raise UserError("passuntil: the data hold no record at all")
     keep = np.isfinite(x) & (x > 0)
@@ -276,8 +304,8 @@ def _read(
     wanted = max(2, largest) if target is None else int(target)
     if target is not None and largest > wanted:
         raise UserError(f"passuntil: {largest} passes were recorded where sampling stops at {wanted}")
-    labels = source[item].values if item in source.coords else np.arange(n.shape[1])
-    return [Records(name, n[i], k[i], wanted, tuple(np.asarray(labels).tolist()), x) for i, name in enumerate(names)]
+    rows = tuple(np.asarray(labels).tolist())
+    return [Records(name, n[i], k[i], wanted, rows, x, own) for i, name in enumerate(names)]
 
 
 def _verdict(findings: Sequence[Finding], level: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import xarray as xr
 
 from emergelab.instruments._scenes import Made, Scene, noise_scenes, wrap
 from emergelab.instruments.result import Result
@@ -52,11 +53,44 @@ def _kink(rng: np.random.Generator, seeds: int, steps: int, effect: float) -> Ma
     return wrap(bend + ar1_noise((seeds, steps), 0.6, rng)), {"draws": _DRAWS, "cost": "slope"}
 
 
+def _slower(rng: np.random.Generator, seeds: int, steps: int, effect: float) -> Made:
+    """AR(1) noise whose coefficient goes from 0.1 to ``effect`` halfway, its spread unchanged."""
+    half = steps // 2
+    values = np.concatenate([ar1_noise((seeds, half), 0.1, rng), ar1_noise((seeds, steps - half), effect, rng)], axis=1)
+    return wrap(values), {"draws": _DRAWS, "cost": "ar", "lags": 1}
+
+
 def _louder(rng: np.random.Generator, seeds: int, steps: int, effect: float) -> Made:
     """Noise whose standard deviation is multiplied by ``effect`` from one record to the next."""
     place = rng.uniform(0.25, 0.75, (seeds, 1)) * steps
     values = ar1_noise((seeds, steps), 0.6, rng) * np.where(np.arange(steps) >= place, effect, 1.0)
     return wrap(values), {"draws": _DRAWS, "cost": "variance"}
+
+
+def _map_of(effect: float, phi: float, rng: np.random.Generator, seeds: int, steps: int) -> Made:
+    """Three regimes of three observables, ``effect`` sd of the noise apart; every seed changes at its own times."""
+    cut = np.sort(rng.uniform(0.15, 0.85, (seeds, 2)), axis=1) * steps
+    state = (np.arange(steps)[None, :, None] >= cut[:, None]).sum(axis=-1)
+    level = effect * np.array([[0.0, 0.0, 0.0], [1.0, 0.0, -0.5], [1.0, 1.0, 0.5]])
+    noise = ar1_noise((seeds, 3, steps), phi, rng).transpose(0, 2, 1)
+    values = level[state] + noise
+    data = xr.Dataset(
+        {name: (("seed", "time"), values[..., i]) for i, name in enumerate("abc")},
+        coords={"time": np.arange(steps, dtype=float)},
+    )
+    return data, {"var": list("abc"), "states": "bic", "draws": _DRAWS}
+
+
+def _maps(phi: float) -> Callable[[np.random.Generator, int, int, float], Made]:
+    return lambda rng, seeds, steps, effect: _map_of(effect, phi, rng, seeds, steps)
+
+
+def _steps_of_map(result: Result) -> bool:
+    return len(result.to_frame("map_steps")) > 0
+
+
+def _three_states(result: Result) -> bool:
+    return result.to_frame("map_states")["state"].nunique() == 3
 
 
 SCENES = {
@@ -65,6 +99,15 @@ SCENES = {
     "spread of noise": Scene('AR(1) noise of 0.6, cost="variance"', _noise("variance"), _any_change, draws=500),
     "distribution of noise": Scene(
         'AR(1) noise of 0.6, cost="distribution"', _noise("distribution"), _any_change, seeds=(5,), draws=100
+    ),
+    "rank of noise": Scene('AR(1) noise of 0.6, cost="rank"', _noise("rank"), _any_change, draws=200),
+    "coefficients of noise": Scene('AR(1) noise of 0.6, cost="ar"', _noise("ar"), _any_change, draws=200),
+    "map of white noise": Scene(
+        "a map of three observables of white noise: any step between states", _maps(0.0), _steps_of_map, draws=100
+    ),
+    "map of slow noise": Scene(
+        "a map of three observables of AR(1) noise of 0.9: any step between states", _maps(0.9), _steps_of_map,
+        draws=100,
     ),
     "apart": Scene(
         "steps of 8 sd at a place of its own in every seed, called aligned",
@@ -89,5 +132,13 @@ SCENES = {
     "louder": Scene(
         "a change of spread, found in most seeds", _louder, _most_change,
         unit="ratio of standard deviations", effects=(2.0, 3.0, 5.0), seeds=(5,), draws=30,
+    ),
+    "map": Scene(
+        "three regimes of three observables in AR(1) noise of 0.6, exactly three states chosen", _maps(0.6),
+        _three_states, unit="distance in sd of the noise", effects=(2.0, 4.0, 6.0), seeds=(6,), draws=20,
+    ),
+    "slower": Scene(
+        'the coefficient of AR(1) noise changes, cost="ar", found in most seeds', _slower, _most_change,
+        unit="coefficient after 0.1 before", effects=(0.5, 0.7, 0.9), seeds=(5,), steps=300, draws=20,
     ),
 }  # fmt: skip
