@@ -23,7 +23,8 @@ CANNOT_SEE = (
     "intelligence: Chollet's measure is not computable, and every number here is a labelled stand-in for this scope of "
     "tasks. Whether pretraining is prior or experience is yours to declare and can turn a ranking; reward shaping and "
     "augmentation are priors that no record shows; test tasks that leaked into training look like generalisation. The "
-    "score has the units of the budget, so scores of two calls cannot be compared."
+    "score has the units of the budget, so scores of two calls cannot be compared. With one task and five seeds the "
+    "test is conservative (2% to 3% false alarms where 5% are nominal)."
 )
 
 

@@ -1,0 +1,1 @@
+"""Rules of games that several studies play."""
