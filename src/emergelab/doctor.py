@@ -77,7 +77,7 @@ def _compile() -> str:
 
 
 def _cache() -> str:
-    from .engine.setup import cache_folder
+    from .assets import cache_folder
 
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)

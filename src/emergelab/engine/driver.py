@@ -163,7 +163,7 @@ def resume(
     info = read_info(place)
     if info["status"] == "finished":
         return Run(place)
-    if (lm is None) != ("lm" not in info) or (lm is not None and lm.about() != info["lm"]):
+    if (lm is None) != ("lm" not in info) or (lm is not None and _same_lm(lm.about()) != _same_lm(info["lm"])):
         known = info.get("lm", {}).get("name", "none")
         raise RunError(f"{path}: the run was begun with the language model {known!r}; resume it with the same one")
     cells = _cells_of(place, info, system)
@@ -237,6 +237,11 @@ def rerun(
         switch=switch if switch is not None else Switch.from_json(info.get("switch")),
         parent=str(path),
     )
+
+
+def _same_lm(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be equal for two models to be the same; not the word by which one was opened."""
+    return {k: v for k, v in about.items() if k != "spec"}
 
 
 def _cells_of(place: Place, info: Mapping[str, Any], system: type[System] | type[HostSystem] | None) -> list[Cell]:

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import jax
 
-
-def cache_folder() -> Path:
-    """The user's cache folder of emergelab: $EMERGELAB_CACHE, else $XDG_CACHE_HOME/emergelab, else
-    ~/.cache/emergelab.
-    """
-    if own := os.environ.get("EMERGELAB_CACHE"):
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "emergelab"
+from ..assets import cache_folder
 
 
 def persistent_compilation_cache() -> None:

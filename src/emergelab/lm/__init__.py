@@ -27,6 +27,8 @@ _WHERE = {
     "Ranking": "decisions",
     "Struct": "decisions",
     "Endpoint": "endpoint",
+    "Human": "human",
+    "open_lm": "opening",
     "Ledger": "ledger",
     "Replay": "ledger",
     "RATES": "policies",

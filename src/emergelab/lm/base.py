@@ -166,12 +166,14 @@ class LM:
     Attributes:
         name: what people call it.
         revision: what tells two versions apart (a checksum, an endpoint's version); part of every cache key.
+        spec: the word by which `emergelab.lm.open_lm` opened it, "" if it was made otherwise.
         batches: batches that may be under way at once: 1 for a model that fills the machine, more for a remote one.
     """
 
     name: str = "unnamed"
     revision: str = ""
     batches: int = 1
+    spec: str = ""
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         """One completion a request, in order.
@@ -205,4 +207,5 @@ class LM:
 
     def about(self) -> dict[str, Any]:
         """What a run keeps of the model: enough to tell whether another one is the same. JSON-ready, no secrets."""
-        return {"name": self.name, "revision": self.revision, "backend": type(self).__name__}
+        said = {"name": self.name, "revision": self.revision, "backend": type(self).__name__}
+        return said | ({"spec": self.spec} if self.spec else {})

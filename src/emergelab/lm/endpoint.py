@@ -80,9 +80,6 @@ class Endpoint(LM):
     def scores(self) -> bool:
         return self._letters
 
-    def about(self) -> dict[str, Any]:
-        return {"name": self.name, "revision": self.revision, "backend": "Endpoint"}
-
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         return list(self._pool.map(self._complete, requests))
 

@@ -8,6 +8,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -64,3 +65,14 @@ def provenance() -> dict[str, Any]:
         "commit": commit(),
         "created": now(),
     }
+
+
+def changed(then: Mapping[str, Any]) -> list[str]:
+    """One line for each version or platform that is another one now than in a run's provenance."""
+    here = {**versions(), "platform": platform.platform()}
+    before = {**then.get("versions", {}), "platform": then.get("platform")}
+    return [
+        f"{name}: {before.get(name) or 'not there'} then, {here.get(name) or 'not there'} now"
+        for name in sorted(here.keys() | before.keys())
+        if before.get(name) != here.get(name)
+    ]

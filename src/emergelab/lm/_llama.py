@@ -1,0 +1,422 @@
+"""The Llama family's forward pass, as pure functions of weights and tokens.
+
+What was computed for earlier tokens is handed on as `Past`s: keys and values of some stretch of text. A stretch that
+many texts of a batch begin with is held once and serves all of them; how far a batch is shared changes nothing but the
+time it takes. Texts of unequal length are padded at their end, where nothing that counts looks.
+
+Sites of every block, in order: `q`, `k`, `v` before the rotation by position, `scores` before the mask, `pattern`,
+`heads` (what each head brings, before they are mixed), `mid` (the residual stream between the two halves), `ffn` (what
+the second half adds) and `out` (the residual stream after the block), each under `L.<block>`; before them `embed`,
+after them `final` and `logits`.
+
+Blocks are computed by one loop over stacked weights, which compiles much faster than thirty copies of a block; those
+whose sites somebody has addressed are taken out of the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from .._site import _stack, matches, scope, site
+from ..errors import nearest
+from .base import ModelError
+
+__all__ = ["Block", "Config", "Llama", "LowRank", "Past", "read_gguf", "read_safetensors"]
+
+Weight = Any  # Float[Array, "... out in"] or a LowRank in its place
+PARTS = ("q", "k", "v", "scores", "pattern", "heads", "mid", "ffn", "out")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes of a model.
+
+    Attributes:
+        layers: number of blocks.
+        width: of the residual stream.
+        heads, kv_heads: query heads, and heads of keys and values that they share.
+        head: width of a head.
+        hidden: width of a block's second half.
+        vocabulary: number of tokens.
+        context: most tokens that the model was made for.
+        base: slowest rotation's period over 2 pi, in tokens.
+        eps: added to a mean square before its root.
+    """
+
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    head: int
+    hidden: int
+    vocabulary: int
+    context: int
+    base: float
+    eps: float
+
+
+class LowRank(eqx.Module):
+    """A frozen matrix and what was learnt on top of it: W + B A."""
+
+    frozen: Float[Array, "*layer out in"]
+    a: Float[Array, "*layer rank in"]
+    b: Float[Array, "*layer out rank"]
+
+    def merged(self) -> Float[Array, "*layer out in"]:
+        """Both as one matrix."""
+        return self.frozen + (self.b @ self.a).astype(self.frozen.dtype)
+
+
+def _times(x: Float[Array, "*n in"], weight: Weight) -> Float[Array, "*n out"]:
+    if isinstance(weight, LowRank):
+        return _times(x, weight.frozen) + _times(_times(x, weight.a), weight.b)
+    return jnp.einsum("...i,oi->...o", x, weight)
+
+
+class Block(eqx.Module):
+    """Weights of the blocks, stacked along a first axis; matrices are [out, in]."""
+
+    norm_1: Float[Array, "*layer width"]
+    q: Weight
+    k: Weight
+    v: Weight
+    o: Weight
+    norm_2: Float[Array, "*layer width"]
+    gate: Weight
+    up: Weight
+    down: Weight
+
+
+class Past(eqx.Module):
+    """Keys and values of a stretch of text, in each block: what later tokens look back at.
+
+    One row may serve several texts: a batch of `b` texts is cut into as many equal runs as there are rows.
+
+    Attributes:
+        keys, values: of each block.
+        lengths: how many slots of each row are filled.
+    """
+
+    keys: Float[Array, "layer row slot kv head"]
+    values: Float[Array, "layer row slot kv head"]
+    lengths: Int[Array, "row"]
+
+
+class Llama(eqx.Module):
+    """Weights of a model.
+
+    Attributes:
+        embed: one row a token; also the readout where `readout` is None.
+        readout: one row a token.
+    """
+
+    embed: Float[Array, "token width"]
+    blocks: Block
+    norm: Float[Array, "width"]
+    readout: Float[Array, "token width"] | None
+    config: Config = eqx.field(static=True)
+
+    def hidden(
+        self,
+        tokens: Int[Array, "batch t"],
+        lengths: Int[Array, "batch"],
+        before: tuple[Past, ...] = (),
+        into: tuple[Past, Int[Array, ""]] | None = None,
+    ) -> tuple[Float[Array, "batch t width"], Past]:
+        """The residual stream after the last block, and what later tokens need of these.
+
+        Args:
+            tokens: padded at their end.
+            lengths: how many tokens of each text are no padding.
+            before: what the texts already hold, oldest first.
+            into: keys and values of the newest stretch with the slot at which the one token of each text is written;
+                slots before it are filled. Without it the tokens are a stretch of their own.
+
+        Returns:
+            the stream, and the stretch.
+        """
+        batch, t = tokens.shape
+        start = sum((_spread(p.lengths, batch) for p in before), jnp.zeros(batch, jnp.int32))
+        if into is None:
+            room, slot = empty(self.config, batch, t, self.embed.dtype), jnp.int32(0)
+            own = jnp.asarray(np.tril(np.ones((t, t), bool)))
+        else:
+            room, slot = into
+            own = jnp.arange(room.keys.shape[2])[None] <= slot
+        turn = _rotation(self.config, start[:, None] + slot + jnp.arange(t))
+        seen = [_spread(jnp.arange(p.keys.shape[2]) < p.lengths[:, None], batch)[:, None] for p in before]
+        mask = jnp.concatenate([jnp.broadcast_to(m, (batch, t, m.shape[-1])) for m in (*seen, own[None])], axis=-1)
+
+        def step(state: State, i: Any) -> State:
+            x, keys, values = state
+            block = jax.tree.map(lambda w: w[i], self.blocks)
+            held = [(p.keys[i], p.values[i]) for p in before]
+
+            def newest(k: Array, v: Array) -> tuple[Array, Array]:
+                nonlocal keys, values
+                keys = jax.lax.dynamic_update_slice(keys, k[None], (i, 0, slot, 0, 0))
+                values = jax.lax.dynamic_update_slice(values, v[None], (i, 0, slot, 0, 0))
+                return (k, v) if into is None else (keys[i], values[i])
+
+            return _block(self.config, block, x, turn, mask, held, newest), keys, values
+
+        state: State = (site("embed", self.embed[tokens]), room.keys, room.values)
+        for first, last, addressed in _runs(self.config.layers):
+            if addressed:
+                with scope("L", first):
+                    state = step(state, first)
+            else:
+                state, _ = jax.lax.scan(lambda s, i: (step(s, i), None), state, jnp.arange(first, last))
+        x, keys, values = state
+        return x, Past(keys, values, lengths)
+
+    def logits(self, x: Float[Array, "batch t width"]) -> Float[Array, "batch t token"]:
+        """Logits of the next token, from the residual stream."""
+        x = site("final", _norm(x, self.norm, self.config.eps))
+        weight = self.embed if self.readout is None else self.readout
+        return site("logits", jnp.einsum("btw,vw->btv", x, weight).astype(jnp.float32))
+
+
+State = tuple[Array, Array, Array]  # the residual stream, and keys and values of all blocks
+
+
+def _runs(layers: int) -> list[tuple[int, int, bool]]:
+    """Blocks as runs [first, last) that nobody looks into, and single blocks in which a handler addresses a site."""
+    patterns: list[str] = []
+    for handler in (*_stack.editors, *_stack.recorders):
+        if hasattr(handler, "interventions"):
+            patterns += [one.site for one in handler.interventions]
+        else:
+            patterns += getattr(handler, "patterns", ("*",))
+    out: list[tuple[int, int, bool]] = []
+    for i in range(layers):
+        names = [".".join((*_stack.scope, "L", str(i), part)) for part in PARTS]
+        if any(matches(p, name) for p in patterns for name in names):
+            out.append((i, i + 1, True))
+        elif out and not out[-1][2]:
+            out[-1] = (out[-1][0], i + 1, False)
+        else:
+            out.append((i, i + 1, False))
+    return out
+
+
+def _spread(rows: Array, batch: int) -> Array:
+    """Each row for all the texts that it serves."""
+    return jnp.repeat(rows, batch // rows.shape[0], axis=0)
+
+
+def _norm(x: Float[Array, "*n width"], weight: Float[Array, "width"], eps: float) -> Float[Array, "*n width"]:
+    exact = x.astype(jnp.float32)
+    scaled = exact * jax.lax.rsqrt(jnp.mean(exact**2, axis=-1, keepdims=True) + eps)
+    return scaled.astype(x.dtype) * weight
+
+
+Turn = tuple[Float[Array, "batch t half"], Float[Array, "batch t half"]]
+
+
+def _rotation(config: Config, positions: Int[Array, "batch t"]) -> Turn:
+    rates = config.base ** -(np.arange(0, config.head, 2) / config.head)
+    angles = positions[..., None] * jnp.asarray(rates, jnp.float32)
+    return jnp.cos(angles), jnp.sin(angles)
+
+
+def _rotate(x: Float[Array, "batch t n head"], turn: Turn) -> Float[Array, "batch t n head"]:
+    cos, sin = (a[:, :, None].astype(x.dtype) for a in turn)
+    first, second = jnp.split(x, 2, axis=-1)
+    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+
+
+def _block(
+    config: Config,
+    block: Block,
+    x: Float[Array, "batch t width"],
+    turn: Turn,
+    mask: Bool[Array, "batch t slot"],
+    held: list[tuple[Array, Array]],
+    newest: Callable[[Array, Array], tuple[Array, Array]],
+) -> Float[Array, "batch t width"]:
+    batch, t, _ = x.shape
+    h = _norm(x, block.norm_1, config.eps)
+    q = site("q", _times(h, block.q).reshape(batch, t, config.heads, config.head))
+    k = site("k", _times(h, block.k).reshape(batch, t, config.kv_heads, config.head))
+    v = site("v", _times(h, block.v).reshape(batch, t, config.kv_heads, config.head))
+    q = _rotate(q, turn)
+    stretches = (*held, newest(_rotate(k, turn), v))
+
+    scores = jnp.concatenate([_scores(q, key) for key, _ in stretches], axis=-1) * config.head**-0.5
+    scores = jnp.where(mask[:, None], site("scores", scores), -jnp.inf)
+    pattern = site("pattern", jax.nn.softmax(scores.astype(jnp.float32), axis=-1).astype(x.dtype))
+    edges = np.cumsum([key.shape[1] for key, _ in stretches])[:-1]
+    parts = jnp.split(pattern, edges, axis=-1)
+    heads = site("heads", sum(_mix(p, value) for p, (_, value) in zip(parts, stretches, strict=True)))
+
+    x = site("mid", x + _times(heads.reshape(batch, t, -1), block.o))
+    h = _norm(x, block.norm_2, config.eps)
+    ffn = site("ffn", _times(jax.nn.silu(_times(h, block.gate)) * _times(h, block.up), block.down))
+    return site("out", x + ffn)
+
+
+def _scores(
+    q: Float[Array, "batch t heads head"], k: Float[Array, "row slot kv head"]
+) -> Float[Array, "batch heads t slot"]:
+    """Inner products of queries with keys; a row of keys serves a run of texts and a group of query heads."""
+    (batch, t, heads, width), (rows, slots, kv, _) = q.shape, k.shape
+    q = q.reshape(rows, batch // rows, t, kv, heads // kv, width)
+    return jnp.einsum("agtkrd,askd->agkrts", q, k).reshape(batch, heads, t, slots)
+
+
+def _mix(
+    pattern: Float[Array, "batch heads t slot"], v: Float[Array, "row slot kv head"]
+) -> Float[Array, "batch t heads head"]:
+    """Sums of values, weighted by the pattern."""
+    (batch, heads, t, slots), (rows, _, kv, width) = pattern.shape, v.shape
+    pattern = pattern.reshape(rows, batch // rows, kv, heads // kv, t, slots)
+    return jnp.einsum("agkrts,askd->agtkrd", pattern, v).reshape(batch, t, heads, width)
+
+
+def empty(config: Config, rows: int, slots: int, dtype: Any) -> Past:
+    """Room for the tokens to come."""
+    shape = (config.layers, rows, slots, config.kv_heads, config.head)
+    return Past(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), jnp.zeros(rows, jnp.int32))
+
+
+# -- weights from disk ----------------------------------------------------------------------------------------------
+
+Read = Callable[[str], Float[np.ndarray, "..."]]
+
+_GGUF = {"norm_1": "attn_norm", "q": "attn_q", "k": "attn_k", "v": "attn_v", "o": "attn_output", "norm_2": "ffn_norm",
+         "gate": "ffn_gate", "up": "ffn_up", "down": "ffn_down"}  # fmt: skip
+_FOLDER = {"norm_1": "input_layernorm", "q": "self_attn.q_proj", "k": "self_attn.k_proj", "v": "self_attn.v_proj",
+           "o": "self_attn.o_proj", "norm_2": "post_attention_layernorm", "gate": "mlp.gate_proj", "up": "mlp.up_proj",
+           "down": "mlp.down_proj"}  # fmt: skip
+
+
+def config_of_gguf(fields: Mapping[str, Any], names: list[str], where: str) -> Config:
+    """Sizes from a GGUF header."""
+    family = fields.get("general.architecture")
+    if family != "llama":
+        raise ModelError(f"{where}: the architecture {family!r} is not known here; only 'llama' is")
+    odd = [n for n in names if n.endswith(".bias") or n.startswith("rope_") or "_exps" in n or "_norm_2" in n]
+    if odd or fields.get("llama.rope.scaling.type", "none") != "none":
+        raise ModelError(f"{where}: a Llama with {odd[0] if odd else 'scaled rotations'} is not known here")
+    try:
+        heads, width = int(fields["llama.attention.head_count"]), int(fields["llama.embedding_length"])
+        return Config(
+            layers=int(fields["llama.block_count"]),
+            width=width,
+            heads=heads,
+            kv_heads=int(fields.get("llama.attention.head_count_kv", heads)),
+            head=int(fields.get("llama.rope.dimension_count", width // heads)),
+            hidden=int(fields["llama.feed_forward_length"]),
+            vocabulary=len(fields["tokenizer.ggml.tokens"]),
+            context=int(fields["llama.context_length"]),
+            base=float(fields.get("llama.rope.freq_base", 10_000.0)),
+            eps=float(fields["llama.attention.layer_norm_rms_epsilon"]),
+        )
+    except KeyError as error:
+        raise ModelError(f"{where}: the header lacks {error}") from None
+
+
+def config_of_folder(given: Mapping[str, Any], names: list[str], where: str) -> Config:
+    """Sizes from `config.json`."""
+    family = given.get("model_type")
+    if family not in ("llama", "mistral"):
+        raise ModelError(f"{where}: the architecture {family!r} is not known here{nearest(str(family), ['llama'])}")
+    # Newer files hold the rotation's base and scaling together, older ones apart.
+    rope = given.get("rope_parameters") or given.get("rope_scaling") or {}
+    odd = [n for n in names if n.endswith(".bias")]
+    if odd or rope.get("rope_type", rope.get("type", "default")) != "default" or given.get("sliding_window"):
+        raise ModelError(f"{where}: a Llama with {odd[0] if odd else 'scaled rotations or a window'} is not known here")
+    if given.get("hidden_act", "silu") != "silu":
+        raise ModelError(f"{where}: the activation {given['hidden_act']!r} is not known here; only 'silu' is")
+    try:
+        heads, width = int(given["num_attention_heads"]), int(given["hidden_size"])
+        return Config(
+            layers=int(given["num_hidden_layers"]),
+            width=width,
+            heads=heads,
+            kv_heads=int(given.get("num_key_value_heads") or heads),
+            head=int(given.get("head_dim") or width // heads),
+            hidden=int(given["intermediate_size"]),
+            vocabulary=int(given["vocab_size"]),
+            context=int(given.get("max_position_embeddings", 2048)),
+            base=float(rope.get("rope_theta", given.get("rope_theta", 10_000.0))),
+            eps=float(given.get("rms_norm_eps", 1e-6)),
+        )
+    except KeyError as error:
+        raise ModelError(f"{where}: config.json lacks {error}") from None
+
+
+def read_gguf(read: Read, names: list[str], config: Config, dtype: Any) -> Llama:
+    """Weights from a GGUF file, whose queries and keys lie in another order than elsewhere."""
+
+    def unpermuted(name: str, heads: int) -> Float[np.ndarray, "out in"]:
+        found = read(name)
+        # The file pairs neighbours for the rotation, we pair the halves of a head.
+        return found.reshape(heads, config.head // 2, 2, -1).swapaxes(1, 2).reshape(found.shape)
+
+    def get(i: int, part: str) -> Float[np.ndarray, "..."]:
+        name = f"blk.{i}.{_GGUF[part]}.weight"
+        if part in ("q", "k"):
+            return unpermuted(name, config.heads if part == "q" else config.kv_heads)
+        return read(name)
+
+    readout = read("output.weight") if "output.weight" in names else None
+    return _assemble(config, get, read("token_embd.weight"), read("output_norm.weight"), readout, dtype)
+
+
+def read_safetensors(read: Read, names: list[str], config: Config, dtype: Any) -> Llama:
+    """Weights from a folder of safetensors."""
+
+    def get(i: int, part: str) -> Float[np.ndarray, "..."]:
+        return read(f"model.layers.{i}.{_FOLDER[part]}.weight")
+
+    readout = read("lm_head.weight") if "lm_head.weight" in names else None
+    return _assemble(config, get, read("model.embed_tokens.weight"), read("model.norm.weight"), readout, dtype)
+
+
+def _assemble(
+    config: Config,
+    get: Callable[[int, str], Float[np.ndarray, "..."]],
+    embed: Float[np.ndarray, "token width"],
+    norm: Float[np.ndarray, "width"],
+    readout: Float[np.ndarray, "token width"] | None,
+    dtype: Any,
+) -> Llama:
+    # Block by block into its place: a stack of all matrices beside the matrices themselves would take twice the memory.
+    blocks = {}
+    for part, form in vars(shapes(config).blocks).items():
+        made = np.empty(form.shape, np.float32)
+        for i in range(config.layers):
+            found = get(i, part)
+            if found.shape != form.shape[1:]:
+                raise ModelError(
+                    f"the weights {part!r} of block {i} have shape {found.shape}, expected {form.shape[1:]}"
+                )
+            made[i] = found
+        blocks[part] = jnp.asarray(made, dtype)
+    if embed.shape != (config.vocabulary, config.width):
+        raise ModelError(f"the embedding has shape {embed.shape}, expected {(config.vocabulary, config.width)}")
+    last = None if readout is None else jnp.asarray(readout, dtype)
+    return Llama(jnp.asarray(embed, dtype), Block(**blocks), jnp.asarray(norm, dtype), last, config)
+
+
+def shapes(config: Config, dtype: Any = jnp.float32) -> Llama:
+    """A model of shapes without numbers, for abstract evaluation."""
+    c, n, inner, kv = config, config.layers, config.heads * config.head, config.kv_heads * config.head
+    blocks = ((n, c.width), (n, inner, c.width), (n, kv, c.width), (n, kv, c.width), (n, c.width, inner),
+              (n, c.width), (n, c.hidden, c.width), (n, c.hidden, c.width), (n, c.width, c.hidden))  # fmt: skip
+
+    def made() -> Llama:
+        embed, norm = jnp.zeros((c.vocabulary, c.width), dtype), jnp.zeros(c.width, dtype)
+        return Llama(embed, Block(*(jnp.zeros(shape, dtype) for shape in blocks)), norm, None, config)
+
+    return jax.eval_shape(made)

@@ -1,0 +1,499 @@
+"""A language model inside this process: weights from disk, computed by JAX, open to interventions.
+
+    model = open_embedded("smollm2")
+    model.complete([Request("Once upon a time", temperature=0)])
+    steered = model.edited(el.Shift("L.15.out", by=direction))
+
+Its sites have names such as `L.3.pattern` and `L.15.out`; `emergelab sites smollm2` lists them. What an answer is
+depends on its request alone: not on the batch, its order, or what was asked before.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import warnings
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from .. import assets
+from .._site import SiteInfo, _stack, catalogue, require
+from ..errors import UserError, nearest
+from ..intervention import Ablate, Clamp, Intervention, Scale, Shift
+from . import _passes as passes
+from ._gguf import Gguf, Safetensors
+from ._llama import (
+    PARTS,
+    Config,
+    Llama,
+    Past,
+    config_of_folder,
+    config_of_gguf,
+    empty,
+    read_gguf,
+    read_safetensors,
+    shapes,
+)
+from ._tokenizer import Tokenizer
+from .base import LM, Completion, ModelError, Request
+
+__all__ = ["Embedded", "open_embedded", "sites"]
+
+_SHARED = 16  # fewer tokens in common are not worth a pass of their own
+_SLOTS = 16_384  # tokens held at once; each costs 46 kB in SmolLM2
+_ROWS = 32
+
+#: Sizes of the models among the assets, so that their sites can be listed before the weights are here.
+_KNOWN = {
+    "smollm2": Config(
+        layers=30, width=576, heads=9, kv_heads=3, head=64, hidden=1536, vocabulary=49_152, context=8192,
+        base=1e5, eps=1e-5,
+    ),
+}  # fmt: skip
+
+
+class Embedded(LM):
+    """A Llama-family model in this process. `open_embedded` makes one.
+
+    Attributes:
+        llama: its weights.
+        tokenizer: text to token ids and back.
+        interventions: what is done to its sites.
+    """
+
+    def __init__(self, name: str, llama: Llama, tokenizer: Tokenizer, revision: str) -> None:
+        self.name, self.llama, self.tokenizer = name, llama, tokenizer
+        self.interventions: tuple[Intervention, ...] = ()
+        self._weights, self._adapter = revision, ""
+        self.share = True  # compute what a batch begins with only once
+
+    @property
+    def revision(self) -> str:  # type: ignore[override]
+        """Checksum of the weights, with those of an adapter and of the interventions where there are any."""
+        parts = [self._weights, self._adapter, _digest(self.interventions) if self.interventions else ""]
+        return "+".join(p for p in parts if p)
+
+    def about(self) -> dict[str, Any]:
+        """Name, revision and what was done to the model."""
+        more: dict[str, Any] = {"dtype": str(self.llama.embed.dtype)}
+        if self.interventions:
+            more["interventions"] = [f"{type(i).__name__}({i.site!r})" for i in self.interventions]
+        return super().about() | more
+
+    def edited(self, *interventions: Intervention) -> Embedded:
+        """The same model with interventions at its sites, added to those that it has; the weights are shared.
+
+        Strengths and values are operands: a sweep over them compiles once. `during` counts new tokens: step 0 is the
+        pass over the prompt (and all of `score` and `read`), step t the pass that chooses new token t. What an
+        intervention holds is broadcast to [text, token, ...]; if it has an axis of tokens, or acts across texts
+        (`Noise`, `Swap`, `Replay`, `Ablate` to the mean), texts are computed one by one and without padding.
+
+        Raises:
+            SiteError: a site that the model does not have.
+        """
+        known = _names(self.llama.config)
+        for one in interventions:
+            require(one.site, known, self.name)
+        made = copy.copy(self)
+        made.interventions = (*self.interventions, *interventions)
+        return made
+
+    # -- the verbs --------------------------------------------------------------------------------------------------
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        """One completion a request, in order. A request's schema is not enforced: answers are free text.
+
+        `logprob` sums over the tokens of the answer, without the token that ends it.
+        """
+        requests = list(requests)
+        prompts = [self._prompt(r) for r in requests]
+        for ids, request in zip(prompts, requests, strict=True):
+            self._fits(len(ids), request.max_tokens)
+        out: list[Completion | None] = [None] * len(requests)
+        for rows, prefix in self._batches(prompts, [r.max_tokens for r in requests]):
+            made = self._complete([prompts[i] for i in rows], [requests[i] for i in rows], prefix)
+            for i, one in zip(rows, made, strict=True):
+                out[i] = one
+        return [one for one in out if one is not None]
+
+    def score(
+        self, requests: Sequence[Request], continuations: Sequence[Sequence[str]]
+    ) -> list[Float[np.ndarray, "option"]]:
+        """Log-probabilities (nats) of continuations of each request's prompt, summed over their tokens, in order.
+
+        A prompt and its continuation are cut into tokens apart, so that all options of a request follow the very same
+        tokens, and the number is the probability that `complete` at temperature 1 begins with exactly these tokens.
+        The other way, cutting both together, may merge a token across the seam (a prompt that ends in a space is the
+        usual case); where it would, a warning names the two. Temperature and limits of the request play no role.
+        """
+        requests, options = list(requests), [[str(o) for o in c] for c in continuations]
+        if len(options) != len(requests):
+            raise ModelError(f"score: {len(requests)} requests, but {len(options)} lists of continuations")
+        prompts = [self._prompt(r) for r in requests]
+        told = [[self._continuation(o) for o in c] for c in options]
+        self._warn_of_seams(requests, options, prompts, told)
+        longest = [max((len(t) for t in ts), default=0) for ts in told]
+        for ids, n in zip(prompts, longest, strict=True):
+            self._fits(len(ids), n)
+        out: list[np.ndarray] = [np.zeros(0, np.float32)] * len(requests)
+        # Logits of a further token, one a word of the vocabulary, take as much memory as eight tokens that are held.
+        more = [8 * n * len(c) if n > 1 else 0 for n, c in zip(longest, options, strict=True)]
+        for rows, prefix in self._batches(prompts, more):
+            scored = self._score([prompts[i] for i in rows], [told[i] for i in rows], prefix)
+            for i, one in zip(rows, scored, strict=True):
+                out[i] = one
+        return out
+
+    def embed(self, texts: Sequence[str]) -> Float[np.ndarray, "text dim"]:
+        """Unit vectors of texts, by the sentence encoder `minilm`, which has to be here."""
+        from .minilm import open_minilm
+
+        return open_minilm().embed(texts)
+
+    def read(self, prompt: Request | str, *sites: str) -> dict[str, Float[np.ndarray, "..."]]:
+        """What sites hold in a pass over one prompt, under the model's interventions.
+
+        Args:
+            prompt: a text, or a request whose prompt is taken.
+            sites: names or glob patterns, `L.*.pattern`; all if none is given.
+
+        Returns:
+            arrays by site with the axis of tokens first ([token, width]); `scores` and `pattern` are
+            [head, token, token].
+
+        Raises:
+            SiteError: a pattern that addresses no site.
+        """
+        ids = self._prompt(prompt if isinstance(prompt, Request) else Request(prompt))
+        self._fits(len(ids), 0)
+        for pattern in sites:
+            require(pattern, _names(self.llama.config), self.name)
+        n = len(ids)
+        tokens, lengths = passes.padded([ids], 1, n if self._alone else passes.bucket(n))
+        found = passes.read(self.llama, self.interventions, tokens, lengths, tuple(sites) or ("*",))
+        square = ("scores", "pattern")
+        return {k: np.asarray(v[0][:, :n, :n] if k.endswith(square) else v[0][:n]) for k, v in found.items()}
+
+    # -- from text to tokens ----------------------------------------------------------------------------------------
+
+    def _prompt(self, request: Request) -> list[int]:
+        chat = not isinstance(request.prompt, str)
+        text = self.tokenizer.chat(request.prompt) if chat else request.prompt  # type: ignore[arg-type]
+        # A template writes the first token itself.
+        ids = self.tokenizer.encode(str(text), begin=not chat)
+        # Nothing at all cannot be continued; the model's end of a text is what precedes a new one.
+        return ids or [self.tokenizer.ends[0]]
+
+    def _continuation(self, text: str) -> list[int]:
+        ids = self.tokenizer.encode(text, begin=False)
+        if not ids:
+            raise ModelError("score: a continuation is empty")
+        return ids
+
+    def _warn_of_seams(
+        self,
+        requests: Sequence[Request],
+        options: Sequence[Sequence[str]],
+        prompts: Sequence[list[int]],
+        told: Sequence[Sequence[list[int]]],
+    ) -> None:
+        for request, texts, ids, pieces in zip(requests, options, prompts, told, strict=True):
+            # The seam depends on the last few characters only, and a whole prompt for each option would cost a lot.
+            chat = not isinstance(request.prompt, str)
+            prompt = str(self.tokenizer.chat(request.prompt) if chat else request.prompt)  # type: ignore[arg-type]
+            tail = prompt[-200:] if len(prompt) > 200 else prompt
+            end = self.tokenizer.encode(tail, begin=False)
+            for text, apart in zip(texts, pieces, strict=True):
+                if tail and self.tokenizer.encode(tail + text, begin=False) != end + apart:
+                    last = self.tokenizer.piece(ids[-1])
+                    warnings.warn(
+                        f"{self.name}: the prompt's last token {last!r} and the continuation {text!r} would be cut "
+                        "differently if they were one text; they are scored as they are (a space is best put at the "
+                        "beginning of the continuation, not at the end of the prompt)",
+                        stacklevel=3,
+                    )
+                    return
+
+    def _fits(self, prompt: int, more: int) -> None:
+        if prompt + more > self.llama.config.context:
+            raise ModelError(
+                f"{self.name}: {prompt} tokens of prompt and {more} more are too many; the model reads at most "
+                f"{self.llama.config.context}"
+            )
+
+    # -- batches ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _alone(self) -> bool:
+        """Whether texts must be computed one by one, because an intervention (of its own, or from an `el.edit`
+        around the call) would see neighbours or padding."""
+        return bool(_stack.editors) or not all(_keeps_to_a_row(i, self.llama.config) for i in self.interventions)
+
+    def _batches(
+        self, prompts: Sequence[list[int]], more: Sequence[int]
+    ) -> Iterator[tuple[list[int], tuple[int, tuple[Past, ...]]]]:
+        """Indices of prompts to be computed together, with the number of tokens that all begin with and their past."""
+        if not prompts:
+            return
+        if self._alone:
+            yield from (([i], (0, ())) for i in range(len(prompts)))
+            return
+        n = 0
+        prefix: tuple[Past, ...] = ()
+        if self.share and len(prompts) > 1:
+            n = _common(prompts)
+        if n >= _SHARED:
+            tokens, lengths = passes.padded([prompts[0][:n]], 1, passes.bucket(n))
+            _, past = passes.begin(self.llama, self.interventions, tokens, lengths, ())
+            prefix = (past,)
+        else:
+            n = 0
+        # Neighbours of similar length waste little on padding.
+        order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), more[i]))
+        while order:
+            take = _ROWS
+            while take > 1:
+                slots = max(passes.bucket(len(prompts[i]) - n) + passes.bucket(more[i]) for i in order[:take])
+                if take * slots <= _SLOTS:
+                    break
+                take //= 2
+            rows, order = order[:take], order[take:]
+            yield rows, (n, prefix)
+
+    def _begin(
+        self, prompts: Sequence[list[int]], prefix: tuple[int, tuple[Past, ...]]
+    ) -> tuple[Float[jax.Array, "row token"], tuple[Past, ...]]:
+        n, before = prefix
+        rest = [ids[n:] for ids in prompts]
+        longest = max(map(len, rest))
+        height = 1 << (len(rest) - 1).bit_length()
+        tokens, lengths = passes.padded(rest, height, longest if self._alone else passes.bucket(longest))
+        logits, past = passes.begin(self.llama, self.interventions, tokens, lengths, before)
+        return logits, (*before, past)
+
+    def _score(
+        self, prompts: Sequence[list[int]], told: Sequence[Sequence[list[int]]], prefix: tuple[int, tuple[Past, ...]]
+    ) -> list[Float[np.ndarray, "option"]]:
+        logits, before = self._begin(prompts, prefix)
+        height, most = logits.shape[0], max(map(len, told))
+        if not most:
+            return [np.zeros(0, np.float32) for _ in told]
+        first = np.zeros((height, most), np.int32)
+        for i, options in enumerate(told):
+            first[i, : len(options)] = [ids[0] for ids in options]
+        total = np.array(_first_of(logits, first), np.float32)
+        longest = max((len(ids) for options in told for ids in options), default=1) - 1
+        if longest:
+            # One row an option; those that lack further tokens, or are none, read one token that counts nothing.
+            rows = [ids for options in told for ids in (*options, *([[0]] * (most - len(options))))]
+            rows += [[0]] * (height * most - len(rows))
+            fed, _ = passes.padded([ids[:-1] or [0] for ids in rows], len(rows), self._width(longest))
+            targets, _ = passes.padded([ids[1:] or [0] for ids in rows], len(rows), fed.shape[1])
+            lengths = np.array([len(ids) - 1 for ids in rows], np.int32)
+            more = passes.continuations(self.llama, self.interventions, fed, lengths, targets, before)
+            total += np.asarray(more).reshape(height, most)
+        return [total[i, : len(options)] for i, options in enumerate(told)]
+
+    def _width(self, length: int) -> int:
+        return length if self._alone else passes.bucket(length, 4)
+
+    def _complete(
+        self, prompts: Sequence[list[int]], requests: Sequence[Request], prefix: tuple[int, tuple[Past, ...]]
+    ) -> list[Completion]:
+        logits, before = self._begin(prompts, prefix)
+        height, n = logits.shape[0], len(requests)
+        full = [*requests, *([requests[0]] * (height - n))]
+        keys = _keys(full)
+        temperature = np.array([r.temperature for r in full], np.float32)
+        top_p = np.array([r.top_p for r in full], np.float32)
+        limits = np.array([r.max_tokens for r in full], np.int32)
+        how = {"sampling": bool(temperature.any()), "nucleus": bool((top_p[temperature > 0] < 1).any())}
+        ends = np.array(self.tokenizer.ends, np.int32)
+        token, told = passes.choose(logits, keys, 0, temperature, top_p, **how)
+
+        answers = [_Answer(self.tokenizer, r) for r in requests]
+        for i, answer in enumerate(answers):
+            answer.add([int(token[i])], [float(told[i])])
+        room = empty(self.llama.config, height, passes.bucket(int(limits.max())), self.llama.embed.dtype)
+        t = 1
+        while not all(a.ended for a in answers):
+            done = np.array([a.ended != "" for a in answers] + [True] * (height - n))
+            room, tokens, logps, until = passes.decode(
+                self.llama, self.interventions, room, before, token, t, t + passes.STRIDE, done, limits, ends,
+                keys, temperature, top_p, **how,
+            )  # fmt: skip
+            count = int(until) - t
+            new, logp = np.asarray(tokens)[:count], np.asarray(logps)[:count]
+            for i, answer in enumerate(answers):
+                answer.add(new[:, i].tolist(), logp[:, i].tolist())
+            token, t = jnp.asarray(new[-1]), int(until)
+        return [a.completion(len(ids)) for a, ids in zip(answers, prompts, strict=True)]
+
+
+class _Answer:
+    """What was said so far in answer to one request."""
+
+    def __init__(self, tokenizer: Tokenizer, request: Request) -> None:
+        self.tokenizer, self.request = tokenizer, request
+        self.ids: list[int] = []
+        self.told: list[float] = []
+        self.text, self.ended = "", ""
+
+    def add(self, ids: list[int], told: list[float]) -> None:
+        """Further tokens, of which those after the end are ignored."""
+        if self.ended:
+            return
+        for token, logp in zip(ids, told, strict=True):
+            if token in self.tokenizer.ends:
+                self.ended = "stop"
+                break
+            self.ids.append(token)
+            self.told.append(logp)
+            if len(self.ids) == self.request.max_tokens:
+                self.ended = "length"
+                break
+        self.text = self.tokenizer.decode(self.ids)
+        at = min((i for stop in self.request.stop if stop and (i := self.text.find(stop)) >= 0), default=-1)
+        if at >= 0:
+            self.text, self.ended = self.text[:at], "stop"
+            # The tokens that the text before the stop needs.
+            keep = next(
+                (k for k in range(len(self.ids)) if len(self.tokenizer.decode(self.ids[:k])) >= at), len(self.ids)
+            )
+            self.ids, self.told = self.ids[:keep], self.told[:keep]
+
+    def completion(self, tokens_in: int) -> Completion:
+        """The answer."""
+        return Completion(self.text, tokens_in, len(self.ids), float(np.sum(self.told)), self.ended)
+
+
+@jax.jit
+def _first_of(
+    logits: Float[jax.Array, "row token"], first: Int[jax.Array, "row option"]
+) -> Float[jax.Array, "row option"]:
+    return jnp.take_along_axis(jax.nn.log_softmax(logits), first, axis=-1)
+
+
+def _keys(requests: Sequence[Request]) -> Any:
+    """A key of each request, a function of its address alone."""
+    words = np.array([r.address.entropy()[:2] for r in requests], np.uint32)
+    return jax.random.wrap_key_data(jnp.asarray(words))
+
+
+def _common(prompts: Sequence[list[int]]) -> int:
+    """How many tokens all prompts begin with, leaving at least one to each."""
+    first, last = min(prompts), max(prompts)  # in order of the ids, so all others share what these two share
+    n = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return min(n, min(map(len, prompts)) - 1)
+
+
+# -- sites ----------------------------------------------------------------------------------------------------------
+
+_AXES = {"q": 2, "k": 2, "v": 2, "heads": 2, "scores": 0, "pattern": 0}  # axes after those of texts and tokens
+
+
+def _names(config: Config) -> list[str]:
+    return ["embed", *(f"L.{i}.{p}" for i in range(config.layers) for p in PARTS), "final", "logits"]
+
+
+def _keeps_to_a_row(one: Intervention, config: Config) -> bool:
+    """Whether an intervention does the same to each token of each text, whatever stands beside it."""
+    if isinstance(one, Ablate):
+        return one.to == "zero"
+    if not isinstance(one, (Clamp, Shift, Scale)):
+        return False
+    held = np.ndim(one.value if isinstance(one, Clamp) else one.by)
+    hit = [n for n in _names(config) if n == one.site or fnmatchcase(n, one.site)]
+    return all(held <= _AXES.get(n.rpartition(".")[2], 1) for n in hit)
+
+
+def _digest(interventions: Sequence[Intervention]) -> str:
+    found = hashlib.blake2b(digest_size=8)
+    leaves, structure = jax.tree.flatten(tuple(interventions))
+    found.update(str(structure).encode())
+    for leaf in leaves:
+        array = np.asarray(leaf)
+        found.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+    return found.hexdigest()
+
+
+def sites(name: str, tokens: int = 16) -> list[SiteInfo]:
+    """The sites of a model, with their shapes for one text of so many tokens. Nothing is computed.
+
+    Args:
+        name: of an asset, which need not be here, or a path as for `open_embedded`.
+        tokens: length of the text.
+    """
+    config = _KNOWN[name] if name in _KNOWN else _opened(_where(name))[2]
+
+    def whole(model: Llama, ids: Any, lengths: Any) -> Any:
+        return model.logits(model.hidden(ids, lengths)[0])
+
+    ints = jax.ShapeDtypeStruct((1, tokens), jnp.int32), jax.ShapeDtypeStruct((1,), jnp.int32)
+    _, found = catalogue(whole, shapes(config), *ints)
+    where = f"a pass over {tokens} tokens"
+    return [SiteInfo(n, tuple(s.shape[1:]), str(s.dtype), where) for n, s in found.items()]
+
+
+# -- opening --------------------------------------------------------------------------------------------------------
+
+
+def open_embedded(name: str | Path, dtype: str = "float32") -> Embedded:
+    """A model in this process.
+
+    Args:
+        name: "smollm2", or a path to a GGUF file or to a folder with safetensors, config.json and tokenizer.json.
+        dtype: "float32", or "bfloat16", which takes half the memory and rounds.
+
+    Raises:
+        UserError: the weights are not on this machine, or a package that reads them is missing.
+        ModelError: the model is of a family that is not known here.
+    """
+    if dtype not in ("float32", "bfloat16"):
+        raise UserError(f"open_embedded: dtype must be 'float32' or 'bfloat16', got {dtype!r}")
+    from ..engine.setup import persistent_compilation_cache
+
+    persistent_compilation_cache()
+    path = _where(str(name))
+    source, tokenizer, config = _opened(path)
+    reader = read_gguf if isinstance(source, Gguf) else read_safetensors
+    llama = reader(source, source.names, config, jnp.dtype(dtype))
+    revision = _checksum(path) + ("" if dtype == "float32" else f"-{dtype}")
+    return Embedded(str(name) if str(name) in assets.ASSETS else path.stem, llama, tokenizer, revision)
+
+
+def _where(name: str) -> Path:
+    if name in assets.ASSETS:
+        if assets.ASSETS[name].kind != "language model":
+            raise UserError(f"{name} is no language model but a {assets.ASSETS[name].kind}")
+        return assets.find(name)
+    path = Path(name)
+    if not path.exists():
+        models = [a.name for a in assets.ASSETS.values() if a.kind == "language model"]
+        raise UserError(f"no model and no path {name!r}{nearest(name, models)}")
+    return path
+
+
+def _opened(path: Path) -> tuple[Gguf | Safetensors, Tokenizer, Config]:
+    if path.is_dir():
+        folder = Safetensors(path)
+        return folder, Tokenizer.of_folder(path), config_of_folder(folder.config, folder.names, str(path))
+    file = Gguf(path)
+    config = config_of_gguf(file.fields, file.names, str(path))
+    return file, Tokenizer.of_gguf(file.fields, path), config
+
+
+def _checksum(path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(path.glob("*.safetensors")):
+        with file.open("rb") as opened:
+            while block := opened.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:16]

