@@ -449,9 +449,16 @@ def verify(
         raise UserError("verify --all makes one run a study; --out serves a single one")
     studies = [find(e.slug) for e in entries()] if all_ else [find(str(slug))]
     options = _opened_lm(lm, lm_cache, lm_calls)
+    if all_:
+        # a model is for the studies that ask one, and without one they are left out by name
+        for study in studies:
+            if study.lm and not options:
+                print(f"{study.slug}: left out, it asks a language model; give one with --lm", file=sys.stderr)
+        studies = [s for s in studies if options or not s.lm]
     results = []
     for study in studies:
-        made = study.run(size, seeds=seeds, out=out, progress=not (quiet or as_json), **options)
+        own = options if study.lm or not all_ else {}
+        made = study.run(size, seeds=seeds, out=out, progress=not (quiet or as_json), **own)
         verdicts = study.judge(made)
         wrong = unexpected(study, verdicts)
         results.append(

@@ -85,6 +85,7 @@ class Study:
         figures: drawn after every run; the first is the study's headline.
         view: how a studio shows a state; None where there is nothing to see.
         page: title line and markdown sections; by default the docstring of the system's module.
+        lm: whether some of its conditions ask a language model (`--lm`).
 
     Raises:
         UserError: a wrong slug or family, a missing size, a claim or a size that names an unknown condition.
@@ -103,6 +104,7 @@ class Study:
         figures: Iterable[Figure] = (),
         view: Any = None,
         page: str | None = None,
+        lm: bool = False,
     ) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", slug):
             raise UserError(f"study: slug must be lower-case words joined by hyphens, got {slug!r}")
@@ -111,7 +113,7 @@ class Study:
         self.slug, self.family, self.system = slug, family, system
         self.conditions: dict[str, Condition] = {name: as_condition(c) for name, c in conditions.items()}
         self.sizes, self.papers = dict(sizes), tuple(papers)
-        self.claims, self.figures, self.view = tuple(claims), tuple(figures), view
+        self.claims, self.figures, self.view, self.lm = tuple(claims), tuple(figures), view, lm
         self.page = inspect.cleandoc(page or sys.modules[system.__module__].__doc__ or "")
         self._check()
 

@@ -66,8 +66,9 @@ def modes_cannot_see() -> str:
     return (
         "modes nearer than about three standard deviations; modes held by one seed; three modes apart from two; why a "
         "seed falls where it does. The mixture test is conservative on normal data (1% to 2% false alarms where 5% "
-        "are nominal), because p is the largest over one-heap nulls that follow the data, and liberal with twenty seeds "
-        "on exponential (15%), lognormal (8%) and flat values (9%). Seeds that end between two modes are given to one of them."
+        "are nominal), because p is the largest over one-heap nulls that follow the data, and liberal with twenty "
+        "seeds on exponential (15%), lognormal (8%) and flat values (9%). Seeds that end between two modes are given "
+        "to one of them."
     )
 
 
