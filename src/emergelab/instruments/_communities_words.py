@@ -18,8 +18,9 @@ CANNOT_SEE = (
     "each other count as strangers. Groups much smaller than the square root of the number of ties disappear in larger "
     "ones (raise resolution=...). A change within a window shows at its edges only, and a merger or split is known to "
     "within one window. Agents that become noisier together in bursts shorter than half the record may look like "
-    "groups. With twenty seeds of slow, trending or growing noise in windows of 16 records the test of existence raises "
-    "10% to 17% false alarms where 5% are nominal: longer windows, or a p well below 0.05, are needed there. Change is tested by the order of windows, so what returns at once to what it was is not seen."
+    "groups. With twenty seeds of slow, trending or growing noise in windows of 16 records the test of existence "
+    "raises 10% to 17% false alarms where 5% are nominal: ask for a p well below 0.05. Change is tested by the order "
+    "of windows, so what returns at once to what it was is not seen."
 )
 
 
