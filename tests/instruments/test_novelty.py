@@ -12,6 +12,7 @@ from emergelab.errors import UserError
 from emergelab.instruments import calibrate, novelty
 from emergelab.instruments._novelty_measures import chao2, modes
 from emergelab.instruments._novelty_observer import compression, learnable_strings
+from emergelab.instruments._novelty_space import _covering, _gaps
 from emergelab.instruments._novelty_tests import growth_of, theil_sen
 from emergelab.statistics import ar1_noise
 from tests.instruments.degenerate import assert_defined, blocks
@@ -210,6 +211,72 @@ def test_embedding_score():
     assert found.to_numpy() == pytest.approx(np.cos(turn[1] - turn[0]))
 
 
+def angles(degrees):
+    turn = np.radians(np.asarray(degrees, dtype=float))
+    return np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+
+
+def test_target_by_hand():
+    """Cosines 0, 0.5, 0.87 and 1 to one vector; a series of four that are at right angles to each other."""
+    data = vectors(np.stack([angles([90, 60, 30, 0])] * 3) * 7.0)
+    result = novelty(data, target=[5.0, 0.0], draws=199)
+    table = result.to_frame("target").set_index("seed")
+    cosines = np.array([0, 0.5, np.sqrt(0.75), 1])
+    assert result.diagnostics["target_similarity"].values[0] == pytest.approx(np.tile(cosines, (3, 1)))
+    assert table["similarity"].to_numpy() == pytest.approx(cosines.mean()) and table["records"]["all"] == 12
+    assert table["rise"].to_numpy() == pytest.approx(1.0) and table["rise_low"]["all"] == pytest.approx(1.0)
+    # rises at the other shifts of time: -0.5, -0.37 and -0.13
+    assert table["p_shifted"][0] == pytest.approx(0.25) and table["p_shifted"]["all"] < 0.05
+    assert "Similarity to the target in the space given: 0.59" in result.words
+
+    steps = xr.DataArray(np.eye(4), dims=("time", "feature"), coords={"time": np.arange(4.0)})
+    data = vectors(np.stack([np.repeat(np.eye(4), 2, axis=0)] * 3)).assign_coords(time=np.arange(8) / 2)
+    right = novelty(data, target=steps.isel(time=[2, 0, 3, 1]), draws=199)  # the order of rows does not matter
+    row = right.to_frame("target").iloc[0]
+    assert row["tested"] == "in_order" and row["records"] == 12
+    assert (row["similarity"], row["in_order"]) == (pytest.approx(1.0), pytest.approx(0.75))
+    assert np.isfinite(right.diagnostics["target_similarity"].values[0, 0]).tolist() == [True, False] * 4
+    wrong = novelty(data, target=steps.assign_coords(time=[1.0, 2.0, 3.0, 0.0]), draws=199).to_frame("target").iloc[0]
+    assert wrong["in_order"] == pytest.approx(-0.25) and wrong["p"] > 0.5 and wrong["p_shifted"] == 1.0
+
+
+def test_illumination_by_hand():
+    """Runs that end at 0, 60 and 180 degrees: the nearest others have the cosines 0.5, 0.5 and -0.5."""
+    ends = angles([0, 60, 180])
+    start = np.tile(angles([45, 45, 45])[:, None], (1, 5, 1))
+    data = vectors(np.concatenate([start, ends[:, None]], axis=1))
+    row = novelty(data, draws=199).to_frame("illumination").iloc[0]
+    assert row["value"] == pytest.approx(1 / 6) and row["runs"] == 3 and row["low"] == -1.0
+    # without one of them: -0.5, -1 and 0.5
+    assert _covering(ends @ ends.T)[1] == pytest.approx(np.sqrt(7) / 3)
+    assert novelty(data.isel(seed=[0]), draws=199).to_frame("illumination").empty
+    rng = np.random.default_rng(15)
+    z = rng.standard_normal((7, 3))
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    member = np.array([[True] * 3 + [False] * 4, [False, True] * 3 + [False]])
+    plain = [_covering((z @ z.T)[np.ix_(m, m)])[0] - _covering((z @ z.T)[np.ix_(~m, ~m)])[0] for m in member]
+    assert _gaps(z @ z.T, member) == pytest.approx(plain)
+    # runs all over the circle against runs on a tenth of it
+    wide, close = angles(np.arange(8) * 45.0), angles(np.arange(8) * 4.0)
+    both = xr.concat([vectors(np.stack([v, v], axis=1)) for v in (wide, close)], "condition")
+    table = novelty(both.assign_coords(condition=["wide", "close"]), draws=199).to_frame("illumination")
+    assert table["value"].to_numpy() == pytest.approx([np.cos(np.pi / 4), np.cos(np.radians(4)), -0.29046], abs=1e-5)
+    assert table["p"][2] < 0.01 and table["p_holm"][2] == table["p"][2]
+
+
+def test_target_changes_nothing_else():
+    data = walk(np.random.default_rng(16), seeds=4, steps=30, dims=2)
+    plain, aimed = novelty(data, draws=199), novelty(data, target=[1.0, 0.0], draws=199)
+    assert plain.to_frame("target").empty and "target" not in plain.words and len(aimed.to_frame("target")) == 5
+    assert str(plain) == str(aimed) and plain.p == aimed.p
+    for name in plain.tables:
+        if name != "target":
+            xr.testing.assert_identical(plain.to_frame(name).to_xarray(), aimed.to_frame(name).to_xarray())
+    nowhere = novelty(data * 0, target=[1.0, 0.0], draws=199)  # vectors without a length have no direction
+    assert_defined(nowhere)
+    assert "cannot be told" in nowhere.words and nowhere.to_frame("illumination")["runs"].tolist() == [0]
+
+
 def test_growing_population_is_no_novelty():
     rng = np.random.default_rng(10)
     steps = 200
@@ -264,7 +331,7 @@ def test_every_record_gets_a_defined_answer(block, kind):
         block = block.copy(data=np.vectorize(lambda v: f"{v:.2g}" if np.isfinite(v) else "")(block.values))
     elif kind == "labels":
         block = np.sign(block.where(np.abs(block) < 1e80)).round()
-    result = novelty(block, kind=kind, draws=199)
+    result = novelty(block, kind=kind, target=[1.0, 0.5] if kind == "vectors" else None, draws=199)
     assert_defined(result)
     assert result.verdict in ("open so far", "bounded", "wandering", "stagnant", "inconclusive")
     assert result.plot() is not None
@@ -296,6 +363,19 @@ def test_no_seeds_no_claim():
         (lambda d: novelty(d, crossplay=xr.DataArray(np.ones((2, 2)), dims=("player", "other"))), "opponent"),
         (lambda d: novelty(d, crossplay=xr.DataArray(np.ones((2, 3)), dims=("player", "opponent"))), "square"),
         (lambda d: novelty(d, crossplay=xr.DataArray(np.full((2, 2), 3.0), dims=("player", "opponent"))), "win rates"),
+        (lambda d: novelty(d, target=[1.0, 0.0, 0.0]), "3 features, the artefacts 2"),
+        (lambda d: novelty(d, target=[0.0, 0.0]), "points nowhere"),
+        (lambda d: novelty(d, target=[np.nan, 1.0]), "finite"),
+        (lambda d: novelty(d, target=np.ones((3, 2))), "named dims"),
+        (lambda d: novelty(d, target=np.array(["a", "b"])), "numbers"),
+        (lambda d: novelty(d, target=xr.DataArray(["a", "b"], dims="feature")), "numbers"),
+        (lambda d: novelty(d, target=xr.DataArray(np.ones(2), dims="x")), "no dim 'feature'"),
+        (lambda d: novelty(d, target=xr.DataArray(np.ones((2, 2)), dims=("x", "feature"))), "also has the dims x"),
+        (lambda d: novelty(d, target=d.isel(seed=0, drop=True).drop_vars("time")), "no coordinate"),
+        (lambda d: novelty(d, target=d.isel(seed=0, time=[1, 1], drop=True)), "each time once"),
+        (lambda d: novelty(d, target=d.isel(seed=0, drop=True).assign_coords(time=list("ab" * 15))), "be numbers"),
+        (lambda d: novelty(d, target=d.isel(seed=0, time=[1], drop=True)), "shares 1 times"),
+        (lambda d: novelty(d.round().isel(feature=0), target=[1.0]), "these are labels"),
         (lambda d: novelty(d.values), "name the dims"),
         (lambda d: novelty(xr.Dataset({"a": d, "b": d})), "which variable"),
     ],

@@ -1,6 +1,8 @@
 """skill_efficiency: real multipliers, learners with a known order, facts the score must obey, awkward inputs."""
 
 import time
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from scipy import special, stats
 
 from emergelab.errors import UserError
 from emergelab.instruments import calibrate, skill_efficiency
+from emergelab.instruments._skill_efficiency_code import code_bits
 from emergelab.instruments._skill_efficiency_tests import hodges_lehmann
 from tests.instruments.degenerate import assert_defined, blocks
 
@@ -182,6 +185,35 @@ def test_prequential_code_of_a_coin():
     assert table.loc["kt", "bits"] == pytest.approx(entropy + 0.5 * np.log2(n), rel=0.01)
     assert table.loc["uniform", "bits"] == n and table.loc["kt", "gain_over_uniform"] > 500
     assert table.loc["uniform", "gain_over_uniform"] == 0
+
+
+def test_code_is_an_upper_bound_beside_the_score(tmp_path):
+    """Deflate of one letter: 3 bits of header, 8 of the letter, 7 of the end, 18 in all, so 3 bytes."""
+    noise = np.random.default_rng(11).bytes(4096)
+    file = tmp_path / "weights"
+    file.write_bytes(noise)
+    text = "".join(f"{i * i}," for i in range(100))
+    found = code_bits({"a": "a", "b": b"", "c": noise, "d": file, "e": b"0" * 10**6, "f": text}, tuple("abcdef"))
+    assert found[0] == 24 and found[1] == 8 and 8 * 4096 <= found[2] <= 1.01 * 8 * 4096 and found[3] == found[2]
+    assert found[4] < 8 * 300 and found[5] <= 8 * len(zlib.compress(text.encode(), 9))
+
+    data = sigmoids(np.random.default_rng(12), (20.0, 40.0), seeds=3)
+    plain = skill_efficiency(data, theta=0.5, draws=99)
+    shown = skill_efficiency(data, theta=0.5, draws=99, code={"a": "a", "b": file})
+    column = shown.tables["ingredients"]["code_bits_upper_bound"]
+    assert column.tolist() == [24, found[2]] and "no score or verdict uses: a 24," in shown.words
+    assert str(plain) == str(shown) and plain.p == shown.p
+    for name, table in plain.tables.items():
+        other = shown.to_frame(name).drop(columns="code_bits_upper_bound", errors="ignore")
+        xr.testing.assert_identical(table.to_xarray(), other.to_xarray())
+    for code, message in (
+        ({"a": "x"}, "no value for 'b'"), ("x", "a mapping"), ({"a": 1, "b": "x"}, "got int"),
+        ({"a": tmp_path, "b": "x"}, "cannot be read"), ({"a": Path("no such file"), "b": "x"}, "cannot be read"),
+        ({"a": "x", "b": str(file)}, "names a file"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=message) as caught:
+            code_bits(code, ("a", "b"))
+        assert "\n" not in str(caught.value)
 
 
 def test_three_attempts_all_cells_right():

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["activity", "archive", "chao2", "embedding_openness", "first_seen", "modes", "typical_step"]
+__all__ = [
+    "activity", "archive", "chao2", "embedding_openness", "first_seen", "modes", "record_directions",
+    "typical_step",
+]  # fmt: skip
 
 _LOOKS = 200  # records at which the typical step is taken
 
@@ -152,6 +155,16 @@ def chao2(types: Types) -> float:
     return float((times > 0).sum() + (m - 1) / m * once * (once - 1) / (2 * (twice + 1)))
 
 
+def record_directions(
+    vectors: Float[np.ndarray, "time item feature"], present: Bool[np.ndarray, "time item"]
+) -> Float[np.ndarray, "time feature"]:
+    """The mean of each record's artefacts as a vector of length 1; NaN where there is none, or it has no length."""
+    counts = present.sum(axis=1)[:, None]
+    mean = np.where(present[..., None], vectors, 0.0).sum(axis=1) / np.where(counts > 0, counts, np.nan)
+    size = np.sqrt((mean**2).sum(axis=1, keepdims=True))
+    return mean / np.where(size > 0, size, np.nan)
+
+
 def embedding_openness(
     vectors: Float[np.ndarray, "time item feature"], present: Bool[np.ndarray, "time item"]
 ) -> float:
@@ -159,14 +172,10 @@ def embedding_openness(
 
     Records are represented by the mean of their artefacts. NaN with fewer than two records of non-zero length.
     """
-    seen = present.any(axis=1)
-    if seen.sum() < 2:
+    directions = record_directions(vectors, present)
+    directions = directions[np.isfinite(directions).all(axis=1)]
+    if len(directions) < 2:
         return float("nan")
-    mean = np.where(present[..., None], vectors, 0.0).sum(axis=1)[seen] / present.sum(axis=1)[seen][:, None]
-    size = np.sqrt((mean**2).sum(axis=1))
-    mean, size = mean[size > 0], size[size > 0]
-    if len(mean) < 2:
-        return float("nan")
-    cosine = (mean / size[:, None]) @ (mean / size[:, None]).T
-    earlier = np.where(np.tri(len(mean), k=-1, dtype=bool), cosine, -np.inf)
+    cosine = directions @ directions.T
+    earlier = np.where(np.tri(len(directions), k=-1, dtype=bool), cosine, -np.inf)
     return float(np.clip(earlier[1:].max(axis=1), -1.0, 1.0).mean())

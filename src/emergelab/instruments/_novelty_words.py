@@ -11,7 +11,7 @@ from emergelab.instruments._novelty_read import Artefacts
 from emergelab.instruments._novelty_seed import SeedFinding
 from emergelab.statistics import Estimate
 
-__all__ = ["CANNOT_SEE", "cautions", "describe", "judge"]
+__all__ = ["CANNOT_SEE", "cautions", "describe", "judge", "nearness"]
 
 CANNOT_SEE = (
     "anything after the last record: no finite record shows open-endedness, so the claim is about this horizon only; "
@@ -120,3 +120,21 @@ def describe(
             f"{row.a} against {row.b}: {row.difference:+.2f} in the late exponent, p = {row.p:.2g}, {row.verdict}."
         )
     return " ".join(parts)
+
+
+def nearness(target: pd.DataFrame, several: bool) -> str:
+    """A sentence a condition about the target; nothing if there is none."""
+    told = ""
+    for row in target[target["seed"] == "all"].to_dict("records"):
+        what = "rises by" if row["tested"] == "rise" else "is above that of targets out of order by"
+        number = row[row["tested"]]
+        told += f" Similarity to the target{' in ' + str(row['condition']) if several else ''}"
+        if not np.isfinite(number):
+            told += " cannot be told: fewer than two records."
+            continue
+        told += f" in the space given: {row['similarity']:.2f} on average; it {what} {number:+.2f}"
+        low, high = row[f"{row['tested']}_low"], row[f"{row['tested']}_high"]
+        if np.isfinite(low):
+            told += f" [{low:.2f}, {high:.2f}]"
+        told += f" (p = {row['p']:.2g} over seeds, {row['p_shifted']:.2g} against shifted times)."
+    return told

@@ -67,11 +67,15 @@ def tasks_table(block: Learning, reached: Reached, every: Mapping[str, Any]) -> 
 def ingredients_table(
     block: Learning,
     parts: Mapping[str, Float[np.ndarray, "system seed task"]],
+    bits: Float[np.ndarray, "system"] | None,
     level: float,
     draws: int,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """theta, GD, P, E and their score for each system: means over seeds and tasks, and the interval of the score."""
+    """theta, GD, P, E and their score for each system: means over seeds and tasks, and the interval of the score.
+
+    ``bits``, the compressed size of each system, stands beside them in a column of its own if it is given.
+    """
     rows = []
     for s, system in enumerate(block.systems):
         row: dict[str, Any] = {"system": system}
@@ -82,7 +86,8 @@ def ingredients_table(
         units = np.array([v[np.isfinite(v)].mean() if np.isfinite(v).any() else np.nan for v in by_task])
         e = estimate(units, level=level, draws=max(200, draws), rng=rng)
         rows.append(row | {"score_low": e.low, "score_high": e.high})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table if bits is None else table.assign(code_bits_upper_bound=bits)
 
 
 def axes_table(

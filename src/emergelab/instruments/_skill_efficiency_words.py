@@ -156,6 +156,10 @@ def describe(block: Learning, tables: Mapping[str, pd.DataFrame], verdict: str, 
             f"{row.b} needs {row.multiplier:.3g}{span} times the experience of {row.a} (p = {row.p:.2g} over "
             f"{row.replicates}; {row.a} first in {row.tasks_a_first} of {row.tasks} tasks): {row.verdict}."
         )
+    if "code_bits_upper_bound" in tables["ingredients"]:
+        bits = tables["ingredients"].set_index("system")["code_bits_upper_bound"]
+        sizes = ", ".join(f"{system} {size:,.0f}" for system, size in bits.items())
+        parts.append(f"Compressed code in bits, an upper bound of the prior that no score or verdict uses: {sizes}.")
     agree = stable(tables["stability"])
     if np.isfinite(agree):
         parts.append(f"Rankings by the five stand-ins agree with a mean tau of {agree:.2f}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from jaxtyping import Float
 from emergelab.errors import UserError
 from emergelab.instruments._novelty_read import Artefacts, beside_artefacts, read_artefacts
 from emergelab.instruments._novelty_seed import Extras, SeedFinding, look_at
+from emergelab.instruments._novelty_space import TARGET_COLUMNS, illumination_table, read_target, target_table
 from emergelab.instruments._novelty_tests import crossplay_table
-from emergelab.instruments._novelty_words import CANNOT_SEE, cautions, describe, judge
+from emergelab.instruments._novelty_words import CANNOT_SEE, cautions, describe, judge, nearness
 from emergelab.instruments.result import Effect, Null, Result, provenance
 from emergelab.statistics import Estimate, difference, estimate, holm, permutation
 
@@ -32,6 +34,7 @@ def novelty(
     solved: str | xr.DataArray | None = None,
     parents: str | xr.DataArray | None = None,
     crossplay: xr.DataArray | None = None,
+    target: xr.DataArray | np.ndarray | Sequence[float] | None = None,
     threshold: float | None = None,
     k: int = 10,
     window: int | None = None,
@@ -67,6 +70,8 @@ def novelty(
         solved: time at which an agent of that time solved it; NaN never. With ``passed`` the growth judged is ANNECS.
         parents: index of the parent among the items of the record before (for persistence in MODES).
         crossplay: win rates with dims (``seeds``, "player", "opponent"), players in order of time.
+        target: one vector in the space of the artefacts (a sequence, or an array with the dim ``feature``), or a series
+            (dims ``along`` and ``feature``) that is compared at the times it shares with them. For the table "target".
         threshold: distance beyond which a vector is new to the archive; None: the median distance of an artefact to the
             record before it, over all seeds. Compare systems at one threshold.
         k: neighbours in the novelty score.
@@ -88,7 +93,13 @@ def novelty(
         A `Result`. One condition: "open so far", "bounded" (grows, but a law that saturates forecasts it better),
         "wandering" (novel, but not learnable, or no more than the shadow), "stagnant" or "inconclusive". Two: "more
         open" or "less novel" (the first against the second, by late exponent) or "inconclusive"; more: "differ" or
-        "inconclusive". Tables: "conditions", "seeds", "contrasts", "shadow", "crossplay".
+        "inconclusive". Tables: "conditions", "seeds", "contrasts", "shadow", "crossplay", and two more that no verdict
+        uses, cosines in the space of the vectors given (no foundation model is run here; Kumar et al. 2024): "target",
+        how near each record's mean artefact comes to ``target``, by seed and over seeds (seed "all"), whether it
+        rises (one vector) or follows in order (a series), tested over seeds (``p``) and against circularly shifted
+        times (``p_shifted``, too liberal for walks: 9% to 16% where 5% are nominal); and "illumination", how near
+        the last record of a run is to that of the nearest other run of its condition (lower: the runs cover more),
+        with a jackknife interval that is too wide rather than too narrow, and conditions compared by relabelling runs.
 
     Raises:
         UserError: the arguments do not fit the data or each other.
@@ -99,6 +110,7 @@ def novelty(
     source = np.random.default_rng(rng)
     call: dict[str, Any] = {"along": along, "by": by, "seeds": seeds, "item": item, "feature": feature}
     block = read_artefacts(data, var, kind=kind, **call)
+    aim = None if target is None else read_target(target, block, along, feature)
     lead = [by, seeds, along, item]
     extras: Extras = {
         "passed": beside_artefacts(data, passed, block, "passed", lead, along),
@@ -117,12 +129,17 @@ def novelty(
     contrasts, gaps = _contrasts(block, seen, level, draws, source)
     shadow_table = _shadow_table(block, seen, neutral, level, draws, source)
     play = _crossplay(crossplay, block, seeds)
+    to_target, near = pd.DataFrame(columns=list(TARGET_COLUMNS)), None
+    if aim is not None:
+        to_target, near = target_table(block, aim, late, level, draws, source)
     tables = {
         "conditions": conditions,
         "seeds": seen.table(block),
         "contrasts": contrasts,
         "shadow": shadow_table,
         "crossplay": play,
+        "target": to_target,
+        "illumination": illumination_table(block, level, draws, source),
     }
     verdict, headline, best, p, null, effect = _answer(block, seen, conditions, estimates, contrasts, gaps)
     return Result(
@@ -136,14 +153,15 @@ def novelty(
         effect=effect,
         n_seeds=len(block.seeds) if block.has_seeds else 1,
         tables=tables,
-        diagnostics=_diagnostics(block, seen),
+        diagnostics=_diagnostics(block, seen, near),
         warnings=(*block.notes, *cautions(block, seen, tables, neutral is not None)),
-        words=describe(block, seen, tables, verdict, margin),
+        words=describe(block, seen, tables, verdict, margin) + nearness(to_target, len(block.conditions) > 1),
         cannot_see=CANNOT_SEE,
         params={
             "kind": block.kind, "axis": seen.axis, "shadow": neutral is not None, "threshold": seen.threshold, "k": k,
             "window": seen.window, "late": late, "margin": margin, "most": most, "along": along, "by": by,
             "seeds": seeds, "level": level, "draws": draws,
+            "target": None if aim is None else "one vector" if aim.places is None else f"series of {len(aim.places)}",
         },
         provenance=provenance(block.digest, rng),
         _draw=_draw,
@@ -334,10 +352,14 @@ def _answer(
     return verdict, f"{headline}, {row['a']} minus {row['b']}", gaps[first], float(p[first]), null, effect
 
 
-def _diagnostics(block: Artefacts, seen: SeedFinding) -> xr.Dataset:
+def _diagnostics(
+    block: Artefacts, seen: SeedFinding, near: Float[np.ndarray, "condition seed time"] | None
+) -> xr.Dataset:
     dims = ("condition", "seed", block.time_name)
     variables: dict[str, Any] = {name: (dims, seen.curves[name]) for name in _CURVES}
     variables["surprise"] = (("condition", "seed", "horizon"), seen.surprise)
+    if near is not None:
+        variables["target_similarity"] = (dims, near)
     return xr.Dataset(
         variables,
         coords={"condition": list(block.conditions), "seed": list(block.seeds), block.time_name: block.time},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from jaxtyping import Float
 
 from emergelab.errors import UserError, nearest
 from emergelab.instruments._curves import as_dataset
+from emergelab.instruments._skill_efficiency_code import code_bits
 from emergelab.instruments._skill_efficiency_read import Learning, per_task, read_learning
 from emergelab.instruments._skill_efficiency_standins import Reached, ingredients, last_skill, reach, standins
 from emergelab.instruments._skill_efficiency_tables import (
@@ -41,6 +43,7 @@ def skill_efficiency(
     ceiling: float | Mapping[str, float] | xr.DataArray | None = None,
     memoriser: str | xr.DataArray | None = None,
     prior: Mapping[str, float] | None = None,
+    code: Mapping[str, str | bytes | Path] | None = None,
     costs: Mapping[str, Mapping[str, float] | xr.DataArray] | None = None,
     probability: str | xr.DataArray | None = None,
     outcomes: int = 2,
@@ -76,6 +79,10 @@ def skill_efficiency(
             chance, and the result says so.
         prior: what each system had before, in units of experience: how much more a system stripped of it needs. None:
             the share of the threshold that is there zero-shot (record at experience 0).
+        code: source or weights of each system, as text, bytes or the `pathlib.Path` of one file. Its compressed size
+            (the smaller of raw LZMA2 and raw deflate) is shown as ``code_bits_upper_bound`` in "ingredients": an upper
+            bound of the prior in bits that no score, rank or verdict uses, as most of what compresses badly is no
+            knowledge of the task.
         costs: other axes, by name: cost of a unit of experience for each system (FLOPs an example, joules a step), as a
             mapping or an array over ``by``. The order of systems is compared along each.
         probability: what a learner gave to each outcome before it saw it, with the dims of the skill, one record an
@@ -110,6 +117,7 @@ def skill_efficiency(
     wanted = per_task(theta, block.tasks, task, "theta")
     assert wanted is not None
     level_of = sign * wanted
+    bits = code_bits(code, block.systems)
     low, high = _range(
         block, per_task(chance, block.tasks, task, "chance"), per_task(ceiling, block.tasks, task, "ceiling"), sign
     )
@@ -131,7 +139,7 @@ def skill_efficiency(
         "pairs": pairs,
         "systems": systems_table(block, reached, every, level, draws, source),
         "tasks": tasks_table(block, reached, every),
-        "ingredients": ingredients_table(block, parts, level, draws, source),
+        "ingredients": ingredients_table(block, parts, bits, level, draws, source),
         "ranks": pd.DataFrame({"system": list(block.systems), **ranks}),
         "stability": stability,
         "axes": axes_table(block, level_of, k, costs, by, level, draws, source),
@@ -157,8 +165,8 @@ def skill_efficiency(
         params={
             "theta": _told(theta), "direction": direction, "k": k, "chance": _told(chance), "ceiling": _told(ceiling),
             "memoriser": memoriser is not None, "prior": dict(prior) if prior else "zero-shot",
-            "costs": list(costs or ()), "attempts": attempts, "margin": margin, "along": along, "by": by,
-            "seeds": seeds, "task": task, "level": level, "draws": draws,
+            "code": code is not None, "costs": list(costs or ()), "attempts": attempts, "margin": margin,
+            "along": along, "by": by, "seeds": seeds, "task": task, "level": level, "draws": draws,
         },
         provenance=provenance(block.digest, rng),
         _draw=_draw,
