@@ -14,6 +14,7 @@ from emergelab.errors import UserError
 from emergelab.instruments import calibrate, learning_curves
 from emergelab.instruments._learning_curves_fit import fit
 from emergelab.instruments._learning_curves_laws import LAWS, Axis
+from emergelab.instruments._learning_curves_surface_fit import predict
 
 from .degenerate import assert_defined, blocks
 
@@ -285,6 +286,116 @@ def test_scores_rise_and_logits_too():
     assert plain.params["scale"] == "linear" and plain.estimate.value == pytest.approx(score.estimate.value, abs=0.01)
     assert any("scale='score'" in w for w in plain.warnings)
     assert learning_curves(data, scale="logit", **FEW).params["scale"] == "logit"
+
+
+# ------------------------------------------------------------------------------------------- the surface over sizes
+
+SURFACE = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658, "a": 0.3658 / 0.7136}
+OVER = {"size": "params", "along": "tokens", "draws": 99}
+
+
+def over_sizes(rng, seeds=5, sizes=6, steps=12, noise=0.005):
+    """Losses of the refit of Besiroglu et al. (2024), with noise."""
+    n, d = np.geomspace(1e7, 3e9, sizes), np.geomspace(1e8, 3e10, steps)
+    clean = SURFACE["E"] + SURFACE["A"] * n[:, None] ** -SURFACE["alpha"] + SURFACE["B"] * d ** -SURFACE["beta"]
+    loss = clean * np.exp(noise * rng.standard_normal((seeds, sizes, steps)))
+    coords = {"params": n, "tokens": d}
+    return xr.DataArray(loss, dims=("seed", "params", "tokens"), coords=coords, name="loss")
+
+
+@pytest.mark.parametrize("seeds", [5, 1])
+def test_planted_surface_is_recovered(seeds):
+    data = over_sizes(np.random.default_rng(20), seeds)
+    result = learning_curves(data, **OVER)
+    table = result.to_frame("surface").set_index("parameter")
+    assert result.verdict == "lawful" and result.estimate.value == table.loc["a", "value"]
+    for name, truth in SURFACE.items():
+        assert table.loc[name, "low"] < truth < table.loc[name, "high"], name
+    assert table.loc["a", "value"] + table.loc["b", "value"] == pytest.approx(1.0)
+    assert ("over curves" if seeds == 1 else "over seeds") in result.estimate.method
+    ahead = np.log(result.to_frame("surface_forecast"))
+    error = {k: np.sqrt(np.mean((ahead[k] - ahead["seen"]) ** 2)) for k in ("predicted", "last_value", "log_linear")}
+    assert error["predicted"] < 0.01 < min(error["last_value"], error["log_linear"])
+
+
+def test_surface_without_noise_is_exact_and_units_do_not_matter():
+    data = over_sizes(np.random.default_rng(21), seeds=1, sizes=5, steps=8, noise=0.0)
+    plain = learning_curves(data, **OVER).to_frame().set_index("parameter")["value"]
+    assert dict(plain)["a"] == pytest.approx(SURFACE["a"], rel=1e-3)
+    assert plain[list(SURFACE)].to_numpy() == pytest.approx(list(SURFACE.values()), rel=1e-2)
+    other = (1e3 * data).assign_coords(params=data["params"] / 1e6, tokens=data["tokens"] / 1e9)
+    scaled = learning_curves(other, **OVER).to_frame().set_index("parameter")["value"]
+    assert scaled["E"] == pytest.approx(1e3 * plain["E"], rel=1e-3)
+    assert scaled[["alpha", "beta"]].to_numpy() == pytest.approx(plain[["alpha", "beta"]].to_numpy(), rel=1e-3)
+
+
+def test_gradient_of_the_surface():
+    rng = np.random.default_rng(22)
+    theta, n, d = rng.normal(0.3, 0.2, 5), rng.standard_normal(7), rng.standard_normal(7)
+    step = 1e-6 * np.eye(5)
+    numeric = [(predict(theta + s, n, d)[0] - predict(theta - s, n, d)[0]) / 2e-6 for s in step]
+    assert predict(theta, n, d)[1] == pytest.approx(np.array(numeric), abs=1e-8)
+
+
+def test_sizes_that_move_with_data_are_warned_of():
+    data = over_sizes(np.random.default_rng(23), seeds=1, sizes=4, steps=4)
+    diagonal = data.where(abs(np.log(data["tokens"] / data["params"] / 10)) < 0.9)
+    result = learning_curves(diagonal, **OVER)
+    assert_defined(result)
+    assert any("collinear" in w for w in result.warnings)
+    assert not any("collinear" in w for w in learning_curves(data, **OVER).warnings)
+    short = over_sizes(np.random.default_rng(23), seeds=1, sizes=4).isel(tokens=slice(0, 5))
+    short = learning_curves(short, **OVER)
+    assert any("tokens covers 0.9 decades" in w for w in short.warnings)
+
+
+def test_noise_is_no_surface():
+    """Each of twelve such data sets was refused when this was written."""
+    rng = np.random.default_rng(24)
+    data = 2.0 * np.exp(0.02 * rng.standard_normal((5, 6, 12))) + 0.0 * over_sizes(rng)
+    result = learning_curves(data.rename("loss"), **OVER)
+    assert result.verdict == "refused" and np.isnan(result.estimate.value)
+
+
+def test_surface_of_awkward_inputs_is_defined():
+    whole = over_sizes(np.random.default_rng(25), seeds=2, sizes=4, steps=6)
+    named = whole.rename(params="condition").assign_coords(condition=list("abcd"))
+    named = named.assign_coords(params=("condition", whole["params"].values))
+    poor = (whole * np.nan, whole * 0 + 3.0, -whole, whole.isel(params=slice(0, 3)), whole.isel(tokens=[0, 1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for data in poor:
+            result = learning_curves(data, **OVER)
+            assert_defined(result)
+            assert result.verdict == "undecided"
+        holed = whole.where(np.random.default_rng(26).random(whole.shape) < 0.7)
+        results = [learning_curves(d, **OVER) for d in (holed, 1e90 * whole, named)]
+    for result in results:
+        assert_defined(result)
+    from emergelab import figures
+
+    assert results[1].verdict == "lawful" and len(figures.png(results[2].plot())) > 20_000
+    assert len(figures.png(learning_curves(poor[0], **OVER).plot())) > 5_000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"size": "param"}, "did you mean 'params'|params"),
+        ({"size": "tokens"}, "dim of their own"),
+        ({"reach": 3.0, "upto": 1e9}, "takes no reach, upto"),
+        ({"along": "step"}, "no dim 'step'"),
+    ],
+)
+def test_errors_of_a_call_with_sizes(change, message):
+    data = over_sizes(np.random.default_rng(27), seeds=1, steps=4)
+    with pytest.raises(UserError, match=message) as caught:
+        learning_curves(data, **{**OVER, **change})
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="finite and above 0"):
+        learning_curves(data.assign_coords(params=-data["params"]), **OVER)
+    with pytest.raises(UserError, match="must be numbers"):
+        learning_curves(data.assign_coords(params=list("abcdef")), **OVER)
 
 
 # --------------------------------------------------------------------------------------------------- invariances

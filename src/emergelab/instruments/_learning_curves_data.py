@@ -11,7 +11,7 @@ from jaxtyping import Float
 from emergelab.instruments._curves import Curves
 from emergelab.instruments._learning_curves_laws import Axis, Kind
 
-__all__ = ["Panel", "Scale", "make_panels", "pooled"]
+__all__ = ["Panel", "Scale", "binned", "make_panels", "pooled"]
 
 Scale: TypeAlias = Literal["auto", "log", "linear", "score", "logit"]
 """How values are read: see `learning_curves`."""
@@ -222,7 +222,7 @@ def _panel(
         return None
     raw, x, early = raw[alive][:, here], x[here], early[here]
     noise = None if noise is None else noise[alive][:, here]
-    values, at, count, used = _binned(raw, x, early)
+    values, at, count, used = binned(raw, x, early)
     if not np.isfinite(values[:, :used]).any():
         return None
     first, last = float(at[0]), float(at[used - 1])
@@ -244,7 +244,7 @@ def _panel(
     )
 
 
-def _binned(
+def binned(
     raw: Float[np.ndarray, "seed x"], x: Float[np.ndarray, "x"], early: np.ndarray
 ) -> tuple[Float[np.ndarray, "seed b"], Float[np.ndarray, "b"], Float[np.ndarray, "b"], int]:
     """Many records become at most 64 bins of log x; no bin mixes early and late records."""

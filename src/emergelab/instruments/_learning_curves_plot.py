@@ -151,3 +151,38 @@ def _errors(ax: Any, result: Result) -> None:
             text.set_fontstyle("italic")
     ax.set_xscale("log")
     ax.set_ylim(-0.7, len(order) - 0.3)
+
+
+def draw_surface(result: Result) -> Figure:
+    """Two panels: the curve of every size with the surface; the largest size beside what smaller ones foretold."""
+    from matplotlib import colormaps
+
+    d, ahead = result.diagnostics, result.to_frame("surface_forecast")
+    unit, clock = d.attrs["unit"], d.attrs["time_unit"]
+    label = d.attrs["observable"] + (f" ({unit})" if unit and unit != "1" else "")
+    where = d.attrs["time_name"] + (f" ({clock})" if clock else "")
+    fig, (left, right) = style.new(1, 2, width=10.4, height=4.0)
+    shades = colormaps[style.HEATMAP](np.linspace(0.0, 0.88, len(d["size"])))
+    for colour, size, seen, fitted in zip(shades, d["size"].values, d["mean"].values, d["fitted"].values, strict=True):
+        left.plot(d["x"], seen, "o", color=colour, markersize=3.5, markeredgewidth=0, label=f"{size:.3g}")
+        left.plot(d["x"], fitted, color=colour, linewidth=1.4)
+    right.plot(ahead["x"], ahead["seen"], "o", color=style.INK, markersize=4.2, markeredgewidth=0, label="seen")
+    lines = (
+        ("predicted", "surface without it", style.COLOURS[0], "-"),
+        ("last_value", "last value along size", style.MUTED, (0, (1, 1.6))),
+        ("log_linear", "log-linear, last decade of size", style.MUTED, (0, (6, 2, 1, 2))),
+    )
+    for key, told, colour, dash in lines:
+        right.plot(ahead["x"], ahead[key], color=colour, linestyle=dash, linewidth=1.8, label=told)
+    style.finish(left, title=f"Verdict: {result.verdict}", xlabel=where, ylabel=label)
+    held = f"Largest size ({ahead['size'].iloc[0]:.3g}), held out" if len(ahead) else "No size could be held out"
+    style.finish(right, title=held, xlabel=where, ylabel=label)
+    for ax, values in ((left, d["mean"].values), (right, ahead["seen"].to_numpy())):
+        seen = values[np.isfinite(values) & (values > 0)]
+        if len(seen):
+            ax.set(xscale="log", yscale="log", ylim=(seen.min() * 0.95, seen.max() * 1.05))
+            if seen.max() / seen.min() < 20 and 1e-3 < seen.min() < 1e4:
+                _plain_ticks(ax)
+    left.legend(title=d.attrs["size_name"], frameon=False, fontsize=8, title_fontsize=8, ncols=2)
+    right.legend(frameon=False, fontsize=8)
+    return fig

@@ -22,6 +22,7 @@ from emergelab.instruments._learning_curves_seeds import (
     surprise,
     turn,
 )
+from emergelab.instruments._learning_curves_surface import surface_of
 from emergelab.instruments._learning_curves_tables import (
     Finding,
     backbone_table,
@@ -58,6 +59,7 @@ def learning_curves(
     data: Any,
     var: str | None = None,
     *,
+    size: str | None = None,
     forecast_to: float | None = None,
     reach: float | None = None,
     upto: float | None = None,
@@ -86,9 +88,15 @@ def learning_curves(
     lowers that error. A law that does not beat "as the last record" and "straight in log x over the last decade" is
     not trusted, and nothing is forecast with it.
 
+    With ``size``, models of several sizes N, each with its curve along data D, are fitted by the one surface
+    L(N, D) = E + A / N^alpha + B / D^beta (Hoffmann et al. 2022), which is judged at the largest size, held out.
+
     Args:
         data: a Run, an `xarray.Dataset` or a `DataArray`, with dims among (``by``, ``seeds``, ``along``).
         var: name of the observable; may be left out if there is only one.
+        size: dim, or coordinate along one dim, that holds the sizes of the models. One surface is then fitted to all
+            curves; of the options only ``burn_in``, ``huber``, ``paired``, ``along``, ``by``, ``seeds``, ``level``,
+            ``draws`` and ``rng`` apply.
         forecast_to: x at which the mean curve is forecast.
         reach: level of the observable whose x is wanted; for two conditions also the level at which they are compared.
         upto: laws see only the records up to this x, and the later ones are judged (surprise).
@@ -117,12 +125,27 @@ def learning_curves(
         rejected" (the end has turned), with ``upto`` also "surprise"; "undecided" below seven records. Two with seeds:
         "more efficient" or "less efficient" (the first against the second), "no difference" or "inconclusive"; more:
         "differ" or "inconclusive". Conditions without seeds: their common verdict, or "mixed". Tables: "conditions",
-        "laws", "parameters", "forecast", "reach", "surprise", "contrasts", "seeds", "backbone".
+        "laws", "parameters", "forecast", "reach", "surprise", "contrasts", "seeds", "backbone". With ``size``:
+        "lawful", "refused" (at the size held out no better than the baselines) or "undecided" (below four sizes);
+        tables "surface" and "surface_forecast".
 
     Raises:
         UserError: the arguments do not fit the data or each other.
     """
     _check(forecast_to, upto, scale, weigh, margin, max_decades, level, draws)
+    if size is not None:
+        others = {
+            "forecast_to": forecast_to, "reach": reach, "upto": upto, "laws": laws, "stderr": stderr, "margin": margin,
+            "proximity": proximity, "scale": None if scale in ("auto", "log") else scale,
+            "weigh": None if weigh == "records" else weigh,
+        }  # fmt: skip
+        given = [name for name, value in others.items() if value is not None]
+        if given:
+            raise UserError(f"learning_curves: size= fits one surface and takes no {', '.join(given)}")
+        return surface_of(
+            data, var, size, burn_in=burn_in, huber=huber, paired=paired, along=along, by=by, seeds=seeds, level=level,
+            draws=draws, rng=np.random.default_rng(rng), given=rng, draw=_draw_surface,
+        )  # fmt: skip
     forecast_to, reach, upto = (None if v is None else float(v) for v in (forecast_to, reach, upto))
     source = np.random.default_rng(rng)
     seed = int(source.integers(2**31))
@@ -206,6 +229,12 @@ def _draw(result: Result) -> Any:
     from emergelab.instruments._learning_curves_plot import draw
 
     return draw(result)
+
+
+def _draw_surface(result: Result) -> Any:
+    from emergelab.instruments._learning_curves_plot import draw_surface
+
+    return draw_surface(result)
 
 
 def _check(
