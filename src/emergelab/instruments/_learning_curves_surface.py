@@ -122,9 +122,8 @@ def surface_of(
             gap = np.log(ahead.iloc[:, 3:].to_numpy()) - np.log(ahead[["seen"]].to_numpy())
             error = np.sqrt((gap**2).mean(axis=0)) if len(ahead) else error
         notes += _cautions(n, d, s, along, size, method)
-        loose = edge(s.theta[None])[:, 1:].any() or edge(spread)[:, 1:].any(axis=1).sum() > (1 - level) / 2 * len(
-            spread
-        )
+        often = edge(spread)[:, 1:].any(axis=1).sum() > (1 - level) / 2 * len(spread)
+        loose = bool(edge(s.theta[None])[:, 1:].any() or often)
     base = float(np.min(error[1:]))
     if why or not np.isfinite(error).all():
         verdict, why = "undecided", why or "nothing of the largest size can be compared with smaller ones"
@@ -132,7 +131,8 @@ def surface_of(
         verdict, why = ("refused", "the data do not determine both exponents") if loose else ("lawful", "")
     else:
         verdict, why = "refused", "at the size held out the surface forecasts no better than the baselines"
-    a = Estimate(*(float(v) for v in table[:, 5]), level, method, count)
+    best, low, high = (float(v) for v in table[:, 5])
+    a = Estimate(best, low, high, level, method, count)
     if verdict != "lawful":
         a = Estimate(_NAN, _NAN, _NAN, level, f"{verdict}: {why}", count)
     ratio = float(error[0]) / base if base > 0 else _NAN
@@ -216,9 +216,9 @@ def _resampled(
 ) -> tuple[Float[np.ndarray, "r 5"], int, int, str]:
     """Surfaces of resampled seeds, or of resampled curves where a size has too few seeds; units, freedom, label."""
     sizes, seeds = p.logs.shape[:2]
-    alive = np.isfinite(p.logs).any(axis=2)
-    alive = alive & p.used.any(axis=1)[:, None]
-    least = int(alive.sum(axis=1)[alive.any(axis=1)].min())
+    alive: Bool[np.ndarray, "size seed"]
+    alive = np.logical_and(np.isfinite(p.logs).any(axis=2), p.used.any(axis=1, keepdims=True))
+    least = int(np.min(alive.sum(axis=1)[alive.any(axis=1)]))
     curve = np.ones((1, sizes))
     if least >= FEWEST_SEEDS:
         if paired:
