@@ -22,7 +22,7 @@ from .._site import SiteInfo, catalogue, require, site, tap
 from ..errors import SiteError, UserError
 from ..intervention import Intervention, Moment, editing
 from ..observable import Observable
-from ..system import System
+from ..system import HostSystem, System
 from .plan import Cell, signature
 
 # Folded into a step's key for what must not share the step's own random numbers. Large, so that they meet neither a
@@ -254,10 +254,18 @@ def _traced(cell: Cell) -> tuple[PyTree, PyTree, dict[str, Any], list[SiteInfo]]
     return before, out["step"], out["observe"], list(found.values())
 
 
-def sites(system: System) -> list[SiteInfo]:
+def sites(system: System | HostSystem) -> list[SiteInfo]:
     """Every site of a system with shape, dtype and where it is announced, by abstract evaluation: nothing is
     computed.
+
+    Raises:
+        UserError: a `HostSystem`, whose sites are known only while it runs.
     """
+    if isinstance(system, HostSystem):
+        raise UserError(
+            f"{type(system).__name__} is a HostSystem: its sites are Python values and known only while it runs; "
+            "its study's page names them"
+        )
     return _traced(Cell("", system, ()))[3]
 
 
