@@ -51,7 +51,8 @@ _CANNOT_SEE = (
     "out of sample, and those say nothing of horizons longer than the data offer. A schedule (a learning rate that "
     "decays over the last fifth) looks like a law; steps and tokens are different axes where batches grow; label noise "
     "puts a floor under every curve that is no property of the learner. An asymptote is a parameter of a law, not a "
-    "promise."
+    "promise. With twenty seeds of slow or trending noise a surprise is a false alarm in about 10% of data sets where "
+    "5% are nominal."
 )
 
 
