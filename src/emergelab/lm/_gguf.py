@@ -116,13 +116,15 @@ class Gguf:
             raise ModelError(f"{self.path}: holds no weights {name!r}")
         tensor = self._tensors[name]
         count = int(np.prod(tensor.shape))
+        # a missing package is said as such, not as weights that cannot be read
+        gguf = None if tensor.kind in _PLAIN or tensor.kind == _BF16 else need("gguf", "lm", "quantised weights")
         try:
             if tensor.kind in _PLAIN:
                 flat = np.frombuffer(self._raw, _PLAIN[tensor.kind], count, tensor.start)
                 return flat.reshape(tensor.shape).astype(np.float32)
             if tensor.kind == _BF16:
                 return _from_bf16(np.frombuffer(self._raw, "<u2", count, tensor.start)).reshape(tensor.shape)
-            gguf = need("gguf", "lm", "reading quantised weights")
+            assert gguf is not None
             kind = gguf.GGMLQuantizationType(tensor.kind)
             block, size = gguf.GGML_QUANT_SIZES[kind]
             rows = np.frombuffer(self._raw, np.uint8, count // block * size, tensor.start)
