@@ -9,8 +9,9 @@ Sites of every block, in order: `q`, `k`, `v` before the rotation by position, `
 the second half adds) and `out` (the residual stream after the block), each under `L.<block>`; before them `embed`,
 after them `final` and `logits`.
 
-Blocks are computed by one loop over stacked weights, which compiles much faster than thirty copies of a block; those
-whose sites somebody has addressed are taken out of the loop.
+The pieces (`enter`, `block`, `leave`) are put together twice: by `Llama.hidden` to one function that can be
+differentiated and read, in which a loop over stacked weights keeps compilation short; and by `_passes`, which calls one
+compiled block after the other, with no copies of weights, and with keys and values of earlier tokens.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def _times(x: Float[Array, "*n in"], weight: Weight) -> Float[Array, "*n out"]:
 
 
 class Block(eqx.Module):
-    """Weights of the blocks, stacked along a first axis; matrices are [out, in]."""
+    """Weights of a block, or of several, stacked along a first axis; matrices are [out, in]."""
 
     norm_1: Float[Array, "*layer width"]
     q: Weight
@@ -96,7 +97,7 @@ class Block(eqx.Module):
 
 
 class Past(eqx.Module):
-    """Keys and values of a stretch of text, in each block: what later tokens look back at.
+    """Keys and values of a stretch of text, block by block: what later tokens look back at.
 
     One row may serve several texts: a batch of `b` texts is cut into as many equal runs as there are rows.
 
@@ -105,8 +106,8 @@ class Past(eqx.Module):
         lengths: how many slots of each row are filled.
     """
 
-    keys: Float[Array, "layer row slot kv head"]
-    values: Float[Array, "layer row slot kv head"]
+    keys: tuple[Float[Array, "row kv slot head"], ...]
+    values: tuple[Float[Array, "row kv slot head"], ...]
     lengths: Int[Array, "row"]
 
 
@@ -115,68 +116,45 @@ class Llama(eqx.Module):
 
     Attributes:
         embed: one row a token; also the readout where `readout` is None.
+        blocks: one by one, or stacked along a first axis.
         readout: one row a token.
     """
 
     embed: Float[Array, "token width"]
-    blocks: Block
+    blocks: tuple[Block, ...] | Block
     norm: Float[Array, "width"]
     readout: Float[Array, "token width"] | None
     config: Config = eqx.field(static=True)
 
-    def hidden(
-        self,
-        tokens: Int[Array, "batch t"],
-        lengths: Int[Array, "batch"],
-        before: tuple[Past, ...] = (),
-        into: tuple[Past, Int[Array, ""]] | None = None,
-    ) -> tuple[Float[Array, "batch t width"], Past]:
-        """The residual stream after the last block, and what later tokens need of these.
+    def hidden(self, tokens: Int[Array, "batch t"]) -> Float[Array, "batch t width"]:
+        """The residual stream after the last block, of whole texts.
 
         Args:
             tokens: padded at their end.
-            lengths: how many tokens of each text are no padding.
-            before: what the texts already hold, oldest first.
-            into: keys and values of the newest stretch with the slot at which the one token of each text is written;
-                slots before it are filled. Without it the tokens are a stretch of their own.
-
-        Returns:
-            the stream, and the stretch.
         """
         batch, t = tokens.shape
-        start = sum((_spread(p.lengths, batch) for p in before), jnp.zeros(batch, jnp.int32))
-        if into is None:
-            room, slot = empty(self.config, batch, t, self.embed.dtype), jnp.int32(0)
-            own = jnp.asarray(np.tril(np.ones((t, t), bool)))
-        else:
-            room, slot = into
-            own = jnp.arange(room.keys.shape[2])[None] <= slot
-        turn = _rotation(self.config, start[:, None] + slot + jnp.arange(t))
-        seen = [_spread(jnp.arange(p.keys.shape[2]) < p.lengths[:, None], batch)[:, None] for p in before]
-        mask = jnp.concatenate([jnp.broadcast_to(m, (batch, t, m.shape[-1])) for m in (*seen, own[None])], axis=-1)
+        turn = rotation(self.config, jnp.broadcast_to(jnp.arange(t), (batch, t)))
+        mask = jnp.broadcast_to(np.tril(np.ones((t, t), bool)), (batch, t, t))
 
-        def step(state: State, i: Any) -> State:
-            x, keys, values = state
-            block = jax.tree.map(lambda w: w[i], self.blocks)
-            held = [(p.keys[i], p.values[i]) for p in before]
+        def step(x: Array, weights: Block) -> Array:
+            return block(self.config, weights, x, turn, mask, ())[0]
 
-            def newest(k: Array, v: Array) -> tuple[Array, Array]:
-                nonlocal keys, values
-                keys = jax.lax.dynamic_update_slice(keys, k[None], (i, 0, slot, 0, 0))
-                values = jax.lax.dynamic_update_slice(values, v[None], (i, 0, slot, 0, 0))
-                return (k, v) if into is None else (keys[i], values[i])
-
-            return _block(self.config, block, x, turn, mask, held, newest), keys, values
-
-        state: State = (site("embed", self.embed[tokens]), room.keys, room.values)
+        x = site("embed", self.embed[tokens])
         for first, last, addressed in _runs(self.config.layers):
             if addressed:
                 with scope("L", first):
-                    state = step(state, first)
+                    x = step(x, self._some(first, last, stacked=False))
             else:
-                state, _ = jax.lax.scan(lambda s, i: (step(s, i), None), state, jnp.arange(first, last))
-        x, keys, values = state
-        return x, Past(keys, values, lengths)
+                x, _ = jax.lax.scan(lambda x, w: (step(x, w), None), x, self._some(first, last, stacked=True))
+        return x
+
+    def _some(self, first: int, last: int, *, stacked: bool) -> Block:
+        """Weights of some blocks, or of the one."""
+        if isinstance(self.blocks, Block):
+            return jax.tree.map(lambda w: w[first:last] if stacked else w[first], self.blocks)
+        if stacked:
+            return jax.tree.map(lambda *w: jnp.stack(w), *self.blocks[first:last])
+        return self.blocks[first]
 
     def logits(self, x: Float[Array, "batch t width"]) -> Float[Array, "batch t token"]:
         """Logits of the next token, from the residual stream."""
@@ -185,21 +163,23 @@ class Llama(eqx.Module):
         return site("logits", jnp.einsum("btw,vw->btv", x, weight).astype(jnp.float32))
 
 
-State = tuple[Array, Array, Array]  # the residual stream, and keys and values of all blocks
-
-
-def _runs(layers: int) -> list[tuple[int, int, bool]]:
-    """Blocks as runs [first, last) that nobody looks into, and single blocks in which a handler addresses a site."""
-    patterns: list[str] = []
+def addressed(layer: int, more: tuple[str, ...] = ()) -> bool:
+    """Whether a handler that is installed, or one of `more` patterns, addresses a site of a block."""
+    patterns = [*more]
     for handler in (*_stack.editors, *_stack.recorders):
         if hasattr(handler, "interventions"):
             patterns += [one.site for one in handler.interventions]
         else:
             patterns += getattr(handler, "patterns", ("*",))
+    names = [".".join((*_stack.scope, "L", str(layer), part)) for part in PARTS]
+    return any(matches(p, name) for p in patterns for name in names)
+
+
+def _runs(layers: int) -> list[tuple[int, int, bool]]:
+    """Blocks as runs [first, last) that nobody looks into, and single blocks in which a handler addresses a site."""
     out: list[tuple[int, int, bool]] = []
     for i in range(layers):
-        names = [".".join((*_stack.scope, "L", str(i), part)) for part in PARTS]
-        if any(matches(p, name) for p in patterns for name in names):
+        if addressed(i):
             out.append((i, i + 1, True))
         elif out and not out[-1][2]:
             out[-1] = (out[-1][0], i + 1, False)
@@ -208,7 +188,7 @@ def _runs(layers: int) -> list[tuple[int, int, bool]]:
     return out
 
 
-def _spread(rows: Array, batch: int) -> Array:
+def spread(rows: Array, batch: int) -> Array:
     """Each row for all the texts that it serves."""
     return jnp.repeat(rows, batch // rows.shape[0], axis=0)
 
@@ -220,9 +200,11 @@ def _norm(x: Float[Array, "*n width"], weight: Float[Array, "width"], eps: float
 
 
 Turn = tuple[Float[Array, "batch t half"], Float[Array, "batch t half"]]
+Pair = tuple[Float[Array, "_ kv _ head"], Float[Array, "_ kv _ head"]]  # each [row, kv, slot, head]
 
 
-def _rotation(config: Config, positions: Int[Array, "batch t"]) -> Turn:
+def rotation(config: Config, positions: Int[Array, "batch t"]) -> Turn:
+    """Cosine and sine of the angles by which pairs of numbers are turned at each position."""
     rates = config.base ** -(np.arange(0, config.head, 2) / config.head)
     angles = positions[..., None] * jnp.asarray(rates, jnp.float32)
     return jnp.cos(angles), jnp.sin(angles)
@@ -234,58 +216,82 @@ def _rotate(x: Float[Array, "batch t n head"], turn: Turn) -> Float[Array, "batc
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
 
 
-def _block(
+def block(
     config: Config,
-    block: Block,
+    weights: Block,
     x: Float[Array, "batch t width"],
     turn: Turn,
     mask: Bool[Array, "batch t slot"],
-    held: list[tuple[Array, Array]],
-    newest: Callable[[Array, Array], tuple[Array, Array]],
-) -> Float[Array, "batch t width"]:
+    held: tuple[Pair, ...],
+    into: tuple[Pair, Int[Array, ""]] | None = None,
+) -> tuple[Float[Array, "batch t width"], Pair]:
+    """One block.
+
+    Args:
+        config: sizes.
+        weights: of this block alone.
+        x: the residual stream.
+        turn: from `rotation`.
+        mask: what each token may look at, of all slots that are held and then the newest.
+        held: keys and values of earlier stretches, oldest first.
+        into: keys and values of the newest stretch with the slot at which the one token of each text is written.
+            Without it the tokens are a stretch of their own.
+
+    Returns:
+        the stream, and keys and values of the newest stretch.
+    """
     batch, t, _ = x.shape
-    h = _norm(x, block.norm_1, config.eps)
-    q = site("q", _times(h, block.q).reshape(batch, t, config.heads, config.head))
-    k = site("k", _times(h, block.k).reshape(batch, t, config.kv_heads, config.head))
-    v = site("v", _times(h, block.v).reshape(batch, t, config.kv_heads, config.head))
+    h = _norm(x, weights.norm_1, config.eps)
+    q = site("q", _times(h, weights.q).reshape(batch, t, config.heads, config.head))
+    k = site("k", _times(h, weights.k).reshape(batch, t, config.kv_heads, config.head))
+    v = site("v", _times(h, weights.v).reshape(batch, t, config.kv_heads, config.head))
     q = _rotate(q, turn)
-    stretches = (*held, newest(_rotate(k, turn), v))
+    newest = (_rotate(k, turn).swapaxes(1, 2), v.swapaxes(1, 2))
+    if into is not None:
+        room, slot = into
+        at = (jnp.int32(0), jnp.int32(0), slot, jnp.int32(0))
+        newest = (
+            jax.lax.dynamic_update_slice(room[0], newest[0], at),
+            jax.lax.dynamic_update_slice(room[1], newest[1], at),
+        )
+    stretches = (*held, newest)
 
     scores = jnp.concatenate([_scores(q, key) for key, _ in stretches], axis=-1) * config.head**-0.5
     scores = jnp.where(mask[:, None], site("scores", scores), -jnp.inf)
     pattern = site("pattern", jax.nn.softmax(scores.astype(jnp.float32), axis=-1).astype(x.dtype))
-    edges = np.cumsum([key.shape[1] for key, _ in stretches])[:-1]
+    edges = np.cumsum([key.shape[2] for key, _ in stretches])[:-1]
     parts = jnp.split(pattern, edges, axis=-1)
     heads = site("heads", sum(_mix(p, value) for p, (_, value) in zip(parts, stretches, strict=True)))
 
-    x = site("mid", x + _times(heads.reshape(batch, t, -1), block.o))
-    h = _norm(x, block.norm_2, config.eps)
-    ffn = site("ffn", _times(jax.nn.silu(_times(h, block.gate)) * _times(h, block.up), block.down))
-    return site("out", x + ffn)
+    x = site("mid", x + _times(heads.reshape(batch, t, -1), weights.o))
+    h = _norm(x, weights.norm_2, config.eps)
+    ffn = site("ffn", _times(jax.nn.silu(_times(h, weights.gate)) * _times(h, weights.up), weights.down))
+    return site("out", x + ffn), newest
 
 
 def _scores(
-    q: Float[Array, "batch t heads head"], k: Float[Array, "row slot kv head"]
+    q: Float[Array, "batch t heads head"], k: Float[Array, "row kv slot head"]
 ) -> Float[Array, "batch heads t slot"]:
     """Inner products of queries with keys; a row of keys serves a run of texts and a group of query heads."""
-    (batch, t, heads, width), (rows, slots, kv, _) = q.shape, k.shape
+    (batch, t, heads, width), (rows, kv, slots, _) = q.shape, k.shape
     q = q.reshape(rows, batch // rows, t, kv, heads // kv, width)
-    return jnp.einsum("agtkrd,askd->agkrts", q, k).reshape(batch, heads, t, slots)
+    return jnp.einsum("agtkrd,aksd->agkrts", q, k).reshape(batch, heads, t, slots)
 
 
 def _mix(
-    pattern: Float[Array, "batch heads t slot"], v: Float[Array, "row slot kv head"]
+    pattern: Float[Array, "batch heads t slot"], v: Float[Array, "row kv slot head"]
 ) -> Float[Array, "batch t heads head"]:
     """Sums of values, weighted by the pattern."""
-    (batch, heads, t, slots), (rows, _, kv, width) = pattern.shape, v.shape
+    (batch, heads, t, slots), (rows, kv, _, width) = pattern.shape, v.shape
     pattern = pattern.reshape(rows, batch // rows, kv, heads // kv, t, slots)
-    return jnp.einsum("agkrts,askd->agtkrd", pattern, v).reshape(batch, t, heads, width)
+    return jnp.einsum("agkrts,aksd->agtkrd", pattern, v).reshape(batch, t, heads, width)
 
 
 def empty(config: Config, rows: int, slots: int, dtype: Any) -> Past:
     """Room for the tokens to come."""
-    shape = (config.layers, rows, slots, config.kv_heads, config.head)
-    return Past(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), jnp.zeros(rows, jnp.int32))
+    shape = (rows, config.kv_heads, slots, config.head)
+    keys, values = (tuple(jnp.zeros(shape, dtype) for _ in range(config.layers)) for _ in range(2))
+    return Past(keys, values, jnp.zeros(rows, jnp.int32))
 
 
 # -- weights from disk ----------------------------------------------------------------------------------------------
@@ -391,32 +397,31 @@ def _assemble(
     readout: Float[np.ndarray, "token width"] | None,
     dtype: Any,
 ) -> Llama:
-    # Block by block into its place: a stack of all matrices beside the matrices themselves would take twice the memory.
-    blocks = {}
-    for part, form in vars(shapes(config).blocks).items():
-        made = np.empty(form.shape, np.float32)
-        for i in range(config.layers):
+    blocks = []
+    forms = vars(shapes(config).blocks[0])  # type: ignore[index]
+    for i in range(config.layers):
+        made = {}
+        for part, form in forms.items():
             found = get(i, part)
-            if found.shape != form.shape[1:]:
-                raise ModelError(
-                    f"the weights {part!r} of block {i} have shape {found.shape}, expected {form.shape[1:]}"
-                )
-            made[i] = found
-        blocks[part] = jnp.asarray(made, dtype)
+            if found.shape != form.shape:
+                raise ModelError(f"the weights {part!r} of block {i} have shape {found.shape}, expected {form.shape}")
+            made[part] = jnp.asarray(np.asarray(found, np.float32), dtype)
+        blocks.append(Block(**made))
     if embed.shape != (config.vocabulary, config.width):
         raise ModelError(f"the embedding has shape {embed.shape}, expected {(config.vocabulary, config.width)}")
     last = None if readout is None else jnp.asarray(readout, dtype)
-    return Llama(jnp.asarray(embed, dtype), Block(**blocks), jnp.asarray(norm, dtype), last, config)
+    return Llama(jnp.asarray(embed, dtype), tuple(blocks), jnp.asarray(norm, dtype), last, config)
 
 
 def shapes(config: Config, dtype: Any = jnp.float32) -> Llama:
     """A model of shapes without numbers, for abstract evaluation."""
-    c, n, inner, kv = config, config.layers, config.heads * config.head, config.kv_heads * config.head
-    blocks = ((n, c.width), (n, inner, c.width), (n, kv, c.width), (n, kv, c.width), (n, c.width, inner),
-              (n, c.width), (n, c.hidden, c.width), (n, c.hidden, c.width), (n, c.width, c.hidden))  # fmt: skip
+    c, inner, kv = config, config.heads * config.head, config.kv_heads * config.head
+    parts = ((c.width,), (inner, c.width), (kv, c.width), (kv, c.width), (c.width, inner),
+             (c.width,), (c.hidden, c.width), (c.hidden, c.width), (c.width, c.hidden))  # fmt: skip
 
     def made() -> Llama:
         embed, norm = jnp.zeros((c.vocabulary, c.width), dtype), jnp.zeros(c.width, dtype)
-        return Llama(embed, Block(*(jnp.zeros(shape, dtype) for shape in blocks)), norm, None, config)
+        blocks = tuple(Block(*(jnp.zeros(shape, dtype) for shape in parts)) for _ in range(c.layers))
+        return Llama(embed, blocks, norm, None, config)
 
     return jax.eval_shape(made)

@@ -1,4 +1,8 @@
-"""The compiled passes of an embedded model: a prompt, continuations, new tokens, a reading of sites.
+"""The compiled pieces of an embedded model, and how they are put together: a prompt, continuations, new tokens.
+
+Blocks are compiled once and called one after the other, each with its own weights. A program of thirty blocks takes
+half a minute to compile, and a loop over stacked weights copies them at every token, which takes longer than to use
+them. Only blocks in which a site is addressed are compiled by themselves.
 
 Interventions and everything that says how to sample are operands, so that a sweep over strengths or temperatures
 compiles once. Texts are padded to few lengths for the same reason.
@@ -14,13 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from .._site import tap
+from .._site import scope, site, tap
 from ..intervention import Intervention, Moment, editing
-from ._llama import Llama, Past
+from . import _llama
+from ._llama import Block, Config, Llama, Pair, Past, Turn
 
-__all__ = ["begin", "bucket", "choose", "continuations", "decode", "read"]
-
-STRIDE = 32  # new tokens between two looks at what was said so far
+__all__ = ["begin", "bucket", "choose", "continuations", "decode", "gather", "read"]
 
 Interventions = tuple[Intervention, ...]
 
@@ -35,36 +38,159 @@ def _moment(time: Any) -> Moment:
     return Moment(jnp.asarray(time, jnp.int32), jnp.int32(0), jax.random.key(0))
 
 
-@jax.jit
+Frame = tuple[Float[Array, "batch t width"], Turn, Bool[Array, "batch t slot"]]
+
+
+@partial(jax.jit, static_argnames=("config", "widths", "room"))
+def _enter(
+    config: Config,
+    embed: Float[Array, "token width"],
+    interventions: Interventions,
+    time: Int[Array, ""] | int,
+    tokens: Int[Array, "batch t"],
+    before: tuple[Int[Array, "_"], ...],
+    slot: Int[Array, ""] | int,
+    *,
+    widths: tuple[int, ...],
+    room: int,
+) -> Frame:
+    """The stream before the first block, and where tokens stand and look.
+
+    Args:
+        config: sizes.
+        embed: the embedding.
+        interventions: at the site `embed`.
+        time: number of the new token that the pass chooses.
+        tokens: of each text.
+        before: lengths of earlier stretches, oldest first.
+        slot: of the newest stretch, at which its one token is written.
+        widths: slots of the earlier stretches.
+        room: slots of the newest stretch; 0 if the tokens are a stretch of their own.
+    """
+    batch, t = tokens.shape
+    start = sum((_llama.spread(n, batch) for n in before), jnp.zeros(batch, jnp.int32))
+    own = jnp.arange(room)[None] <= slot if room else jnp.asarray(np.tril(np.ones((t, t), bool)))
+    turn = _llama.rotation(config, start[:, None] + slot + jnp.arange(t))
+    seen = [_llama.spread(jnp.arange(w) < n[:, None], batch)[:, None] for w, n in zip(widths, before, strict=True)]
+    mask = jnp.concatenate([jnp.broadcast_to(m, (batch, t, m.shape[-1])) for m in (*seen, own[None])], axis=-1)
+    with editing(interventions, _moment(time)):
+        return site("embed", embed[tokens]), turn, mask
+
+
+@partial(jax.jit, static_argnames=("config", "layer"), donate_argnames=("room",))
+def _through(
+    config: Config,
+    layer: int | None,
+    weights: Block,
+    interventions: Interventions,
+    time: Int[Array, ""] | int,
+    frame: Frame,
+    held: tuple[Pair, ...],
+    room: Pair | None,
+    slot: Int[Array, ""] | int,
+) -> tuple[Float[Array, "batch t width"], Pair]:
+    """One block. `layer` is its number where somebody addresses one of its sites; all others share a program."""
+    x, turn, mask = frame
+    into = None if room is None else (room, jnp.asarray(slot, jnp.int32))
+    if layer is None:
+        return _llama.block(config, weights, x, turn, mask, held, into)
+    with editing(interventions, _moment(time)), scope("L", layer):
+        return _llama.block(config, weights, x, turn, mask, held, into)
+
+
+def _blocks(
+    model: Llama,
+    interventions: Interventions,
+    frame: Frame,
+    before: tuple[Past, ...],
+    into: tuple[Past, int] | None = None,
+    time: int = 0,
+) -> tuple[Float[Array, "batch t width"], tuple[Pair, ...]]:
+    """All blocks, one after the other."""
+    x, turn, mask = frame
+    patterns = tuple(one.site for one in interventions)
+    pairs = []
+    for i, weights in enumerate(model.blocks):  # type: ignore[arg-type]
+        looked_into = _llama.addressed(i, patterns)
+        held = tuple((past.keys[i], past.values[i]) for past in before)
+        room, slot = (None, 0) if into is None else ((into[0].keys[i], into[0].values[i]), into[1])
+        x, pair = _through(
+            model.config, i if looked_into else None, weights, interventions if looked_into else (), time,
+            (x, turn, mask), held, room, slot,
+        )  # fmt: skip
+        pairs.append(pair)
+    return x, tuple(pairs)
+
+
+def _whole(
+    model: Llama,
+    interventions: Interventions,
+    tokens: Int[np.ndarray, "batch t"],
+    lengths: Int[np.ndarray, "batch"],
+    before: tuple[Past, ...],
+) -> tuple[Float[Array, "batch t width"], Past]:
+    """The stream after all blocks of a stretch of text, and what it leaves to look back at."""
+    widths, earlier = tuple(p.keys[0].shape[2] for p in before), tuple(p.lengths for p in before)
+    frame = _enter(model.config, model.embed, interventions, 0, tokens, earlier, 0, widths=widths, room=0)
+    x, pairs = _blocks(model, interventions, frame, before)
+    keys, values = zip(*pairs, strict=True)
+    return x, Past(keys, values, jnp.asarray(lengths))
+
+
 def begin(
     model: Llama,
     interventions: Interventions,
-    tokens: Int[Array, "batch t"],
-    lengths: Int[Array, "batch"],
+    tokens: Int[np.ndarray, "batch t"],
+    lengths: Int[np.ndarray, "batch"],
     before: tuple[Past, ...],
 ) -> tuple[Float[Array, "batch token"], Past]:
     """Logits of the token after each text, and what the texts leave to look back at."""
-    with editing(interventions, _moment(0)):
-        x, past = model.hidden(tokens, lengths, before)
-        last = jnp.take_along_axis(x, (lengths - 1)[:, None, None], axis=1)
-        return model.logits(last)[:, 0], past
+    x, past = _whole(model, interventions, tokens, lengths, before)
+    return _after(_ends(model), interventions, 0, x, lengths - 1), past
 
 
-@jax.jit
 def continuations(
     model: Llama,
     interventions: Interventions,
-    tokens: Int[Array, "batch t"],
-    lengths: Int[Array, "batch"],
-    targets: Int[Array, "batch t"],
+    tokens: Int[np.ndarray, "batch t"],
+    lengths: Int[np.ndarray, "batch"],
+    targets: Int[np.ndarray, "batch t"],
     before: tuple[Past, ...],
 ) -> Float[Array, "batch"]:
     """Sum of the targets' log-probabilities, each after the token at its place; padding counts nothing."""
+    x, _ = _whole(model, interventions, tokens, lengths, before)
+    return _told(_ends(model), interventions, x, targets, lengths)
+
+
+def _ends(model: Llama) -> Llama:
+    """The model without its blocks: what turns a stream into logits."""
+    return Llama(model.embed, (), model.norm, model.readout, model.config)
+
+
+@jax.jit
+def _after(
+    model: Llama,
+    interventions: Interventions,
+    time: Int[Array, ""] | int,
+    x: Float[Array, "batch t width"],
+    at: Int[Array, "batch"],
+) -> Float[Array, "batch token"]:
+    with editing(interventions, _moment(time)):
+        return model.logits(jnp.take_along_axis(x, at[:, None, None], axis=1))[:, 0]
+
+
+@jax.jit
+def _told(
+    model: Llama,
+    interventions: Interventions,
+    x: Float[Array, "batch t width"],
+    targets: Int[Array, "batch t"],
+    lengths: Int[Array, "batch"],
+) -> Float[Array, "batch"]:
     with editing(interventions, _moment(0)):
-        x, _ = model.hidden(tokens, lengths, before)
         logits = model.logits(x)
     told = jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1)[..., 0]
-    return jnp.where(jnp.arange(tokens.shape[1]) < lengths[:, None], told, 0.0).sum(-1)
+    return jnp.where(jnp.arange(x.shape[1]) < lengths[:, None], told, 0.0).sum(-1)
 
 
 @partial(jax.jit, static_argnames=("sampling", "nucleus"))
@@ -80,19 +206,44 @@ def choose(
 ) -> tuple[Int[Array, "batch"], Float[Array, "batch"]]:
     """The next token of each text and its log-probability under the model's own distribution.
 
-    Each text has its own key, so its choice does not depend on its neighbours; noise is added to the logits and the
-    largest taken (Gumbel), so a small change of the logits rarely changes the choice.
+    Each text has its own key, so its choice does not depend on its neighbours. One uniform number is looked up in the
+    cumulated probabilities, so a small change of the logits rarely changes the choice.
     """
     token = jnp.argmax(logits, axis=-1).astype(jnp.int32)
     if sampling:
         scaled = logits / jnp.maximum(temperature, 1e-6)[:, None]
+        p = jax.nn.softmax(scaled)
         if nucleus:
-            scaled = jnp.where(_in_nucleus(jax.nn.softmax(scaled), top_p), scaled, -jnp.inf)
-        noise = jax.vmap(lambda k: jax.random.gumbel(jax.random.fold_in(k, time), logits.shape[1:]))(keys)
-        drawn = jnp.argmax(scaled + noise, axis=-1).astype(jnp.int32)
-        token = jnp.where(temperature > 0, drawn, token)
-    logp = jnp.take_along_axis(jax.nn.log_softmax(logits), token[:, None], axis=-1)[:, 0]
-    return token, logp
+            p = jnp.where(_in_nucleus(p, top_p), p, 0)
+        u = jax.vmap(lambda k: jax.random.uniform(jax.random.fold_in(k, time)))(keys)
+        token = jnp.where(temperature > 0, _drawn(p, u), token)
+    own = jnp.take_along_axis(logits, token[:, None], axis=-1)[:, 0]
+    return token, own - jax.nn.logsumexp(logits, axis=-1)
+
+
+def _drawn(p: Float[Array, "batch token"], u: Float[Array, "batch"]) -> Int[Array, "batch"]:
+    """The token in which a share `u` of the cumulated weights ends.
+
+    First the run of tokens, then the token in it: cumulating the whole vocabulary takes longer than a block.
+    """
+    batch, n = p.shape
+    runs = -(-n // 256)
+    p = jnp.pad(p, ((0, 0), (0, 256 * runs - n))).reshape(batch, runs, 256)
+    in_runs = p.sum(-1)
+    until = jnp.cumsum(in_runs, axis=-1)
+    left = u[:, None] * until[:, -1:]
+    # Rounding may carry `left` to the very end: the last run and token that weigh anything are the last to be taken.
+    run = jnp.minimum((until <= left).sum(-1), _last(in_runs))
+    within = jnp.take_along_axis(p, run[:, None, None], axis=1)[:, 0]
+    left -= jnp.take_along_axis(until - in_runs, run[:, None], axis=1)
+    place = jnp.minimum((jnp.cumsum(within, axis=-1) <= left).sum(-1), _last(within))
+    return (256 * run + place).astype(jnp.int32)
+
+
+def _last(weights: Float[Array, "batch n"]) -> Int[Array, "batch"]:
+    """The last place that weighs anything."""
+    n = weights.shape[1]
+    return n - 1 - jnp.argmax(weights[:, ::-1] > 0, axis=-1)
 
 
 def _in_nucleus(p: Float[Array, "batch token"], share: Float[Array, "batch"]) -> Bool[Array, "batch token"]:
@@ -109,58 +260,72 @@ def _in_nucleus(p: Float[Array, "batch token"], share: Float[Array, "batch"]) ->
     return (p >= low[:, None]) | (share >= 1)[:, None]
 
 
-@partial(jax.jit, static_argnames=("sampling", "nucleus"), donate_argnames=("room",))
 def decode(
     model: Llama,
     interventions: Interventions,
     room: Past,
     before: tuple[Past, ...],
     token: Int[Array, "batch"],
-    start: Int[Array, ""] | int,
-    stop: Int[Array, ""] | int,
-    done: Bool[Array, "batch"],
-    limits: Int[Array, "batch"],
-    ends: Int[Array, "end"],
+    time: int,
+    keys: Key[Array, "batch"],
+    temperature: Float[np.ndarray, "batch"],
+    top_p: Float[np.ndarray, "batch"],
+    *,
+    sampling: bool,
+    nucleus: bool,
+) -> tuple[Past, Int[Array, "batch"], Float[Array, "batch"]]:
+    """New token number `time` of each text.
+
+    Args:
+        model: weights.
+        interventions: at its sites.
+        room: keys and values of the new tokens before `time - 1`, with room for more; it is used up.
+        before: those of the text before.
+        token: new token number `time - 1`, which is fed.
+        time: 1 or more.
+        keys: of each text.
+        temperature, top_p: of each text.
+        sampling: whether any text is sampled.
+        nucleus: whether any text has a `top_p` below 1.
+
+    Returns:
+        the room, the token and its log-probability.
+    """
+    widths, earlier = tuple(p.keys[0].shape[2] for p in before), tuple(p.lengths for p in before)
+    frame = _enter(
+        model.config, model.embed, interventions, time, token[:, None], earlier, time - 1,
+        widths=widths, room=room.keys[0].shape[2],
+    )  # fmt: skip
+    x, pairs = _blocks(model, interventions, frame, before, (room, time - 1), time)
+    found = _next(_ends(model), interventions, time, x, keys, temperature, top_p, sampling=sampling, nucleus=nucleus)
+    newer, values = zip(*pairs, strict=True)
+    return Past(newer, values, room.lengths), *found
+
+
+@partial(jax.jit, static_argnames=("sampling", "nucleus"))
+def _next(
+    model: Llama,
+    interventions: Interventions,
+    time: Int[Array, ""] | int,
+    x: Float[Array, "batch 1 width"],
     keys: Key[Array, "batch"],
     temperature: Float[Array, "batch"],
     top_p: Float[Array, "batch"],
     *,
     sampling: bool,
     nucleus: bool,
-) -> tuple[Past, Int[Array, "stride batch"], Float[Array, "stride batch"], Int[Array, ""]]:
-    """New tokens number `start` up to `stop` (at most `STRIDE`), fewer where no text needs more.
+) -> tuple[Int[Array, "batch"], Float[Array, "batch"]]:
+    with editing(interventions, _moment(time)):
+        logits = model.logits(x)[:, 0]
+    return choose(logits, keys, time, temperature, top_p, sampling=sampling, nucleus=nucleus)
 
-    Args:
-        room: keys and values of the new tokens before `start - 1`, with room for more.
-        token: new token number `start - 1` of each text, which is fed first.
-        done: texts that need no more.
-        limits: how many new tokens each text may have.
 
-    Returns:
-        the room, the tokens and their log-probabilities (rows are steps), and the number of the next token.
-    """
-    batch = token.shape[0]
-
-    def more(state: tuple[Any, ...]) -> Any:
-        t, done = state[0], state[2]
-        return (t < stop) & jnp.any(~done & (t < limits))
-
-    def one(state: tuple[Any, ...]) -> tuple[Any, ...]:
-        t, token, done, room, tokens, told = state
-        with editing(interventions, _moment(t)):
-            x, room = model.hidden(token[:, None], room.lengths, before, (room, t - 1))
-            logits = model.logits(x)[:, 0]
-        token, logp = choose(logits, keys, t, temperature, top_p, sampling=sampling, nucleus=nucleus)
-        done = done | jnp.isin(token, ends)
-        tokens, told = tokens.at[t - start].set(token), told.at[t - start].set(logp)
-        return t + 1, token, done, room, tokens, told
-
-    state = (
-        jnp.asarray(start, jnp.int32), token, done, room,
-        jnp.zeros((STRIDE, batch), jnp.int32), jnp.zeros((STRIDE, batch), jnp.float32),
-    )  # fmt: skip
-    t, _, _, room, tokens, told = jax.lax.while_loop(more, one, state)
-    return room, tokens, told, t
+@partial(jax.jit, static_argnames="texts")
+def gather(past: Past, rows: Int[Array, "row"], texts: int) -> Past:
+    """What some texts of a batch of `texts` look back at. A row that serves them all is left as it is."""
+    if past.lengths.shape[0] != texts:
+        return past
+    return jax.tree.map(lambda a: a[rows], past)
 
 
 @partial(jax.jit, static_argnames="patterns")
@@ -168,14 +333,13 @@ def read(
     model: Llama,
     interventions: Interventions,
     tokens: Int[Array, "1 t"],
-    length: Int[Array, "1"],
     patterns: tuple[str, ...],
 ) -> dict[str, Array]:
     """Values of the sites in a pass over one text, all tokens."""
 
     def whole(tokens: Int[Array, "1 t"]) -> Float[Array, "1 t token"]:
         with editing(interventions, _moment(0)):
-            return model.logits(model.hidden(tokens, length)[0])
+            return model.logits(model.hidden(tokens))
 
     return tap(whole, *patterns)(tokens)[1]
 

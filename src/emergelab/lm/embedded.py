@@ -176,8 +176,8 @@ class Embedded(LM):
         for pattern in sites:
             require(pattern, _names(self.llama.config), self.name)
         n = len(ids)
-        tokens, lengths = passes.padded([ids], 1, n if self._alone else passes.bucket(n))
-        found = passes.read(self.llama, self.interventions, tokens, lengths, tuple(sites) or ("*",))
+        tokens, _ = passes.padded([ids], 1, n if self._alone else passes.bucket(n))
+        found = passes.read(self.llama, self.interventions, tokens, tuple(sites) or ("*",))
         square = ("scores", "pattern")
         return {k: np.asarray(v[0][:, :n, :n] if k.endswith(square) else v[0][:n]) for k, v in found.items()}
 
@@ -315,25 +315,31 @@ class Embedded(LM):
         top_p = np.array([r.top_p for r in full], np.float32)
         limits = np.array([r.max_tokens for r in full], np.int32)
         how = {"sampling": bool(temperature.any()), "nucleus": bool((top_p[temperature > 0] < 1).any())}
-        ends = np.array(self.tokenizer.ends, np.int32)
         token, told = passes.choose(logits, keys, 0, temperature, top_p, **how)
-
         answers = [_Answer(self.tokenizer, r) for r in requests]
-        for i, answer in enumerate(answers):
-            answer.add([int(token[i])], [float(told[i])])
+        texts = np.arange(height)  # which text a row of the batch belongs to; those from `n` on are padding
         room = empty(self.llama.config, height, passes.bucket(int(limits.max())), self.llama.embed.dtype)
-        t = 1
-        while not all(a.ended for a in answers):
-            done = np.array([a.ended != "" for a in answers] + [True] * (height - n))
-            room, tokens, logps, until = passes.decode(
-                self.llama, self.interventions, room, before, token, t, t + passes.STRIDE, done, limits, ends,
-                keys, temperature, top_p, **how,
-            )  # fmt: skip
-            count = int(until) - t
-            new, logp = np.asarray(tokens)[:count], np.asarray(logps)[:count]
-            for i, answer in enumerate(answers):
-                answer.add(new[:, i].tolist(), logp[:, i].tolist())
-            token, t = jnp.asarray(new[-1]), int(until)
+        t = 0
+        while True:
+            for i, one, logp in zip(texts.tolist(), np.asarray(token).tolist(), np.asarray(told).tolist(), strict=True):
+                if i < n:
+                    answers[i].add(one, logp)
+            going = [row for row, i in enumerate(texts) if i < n and not answers[i].ended]
+            if not going:
+                break
+            t += 1
+            smaller = 1 << (len(going) - 1).bit_length()
+            if smaller < len(texts) and not self._alone:
+                # Texts that have ended leave the batch.
+                rows = np.array([*going, *([going[0]] * (smaller - len(going)))])
+                before = tuple(passes.gather(p, rows, len(texts)) for p in before)
+                room = passes.gather(room, rows, len(texts))
+                token, keys = token[rows], keys[rows]
+                texts = np.array([*texts[going], *([n] * (smaller - len(going)))])
+                temperature, top_p = temperature[rows], top_p[rows]
+            room, token, told = passes.decode(
+                self.llama, self.interventions, room, before, token, t, keys, temperature, top_p, **how
+            )
         return [a.completion(len(ids)) for a, ids in zip(answers, prompts, strict=True)]
 
 
@@ -346,19 +352,17 @@ class _Answer:
         self.told: list[float] = []
         self.text, self.ended = "", ""
 
-    def add(self, ids: list[int], told: list[float]) -> None:
-        """Further tokens, of which those after the end are ignored."""
+    def add(self, token: int, logp: float) -> None:
+        """A further token; after the end it is ignored."""
         if self.ended:
             return
-        for token, logp in zip(ids, told, strict=True):
-            if token in self.tokenizer.ends:
-                self.ended = "stop"
-                break
+        if token in self.tokenizer.ends:
+            self.ended = "stop"
+        else:
             self.ids.append(token)
             self.told.append(logp)
             if len(self.ids) == self.request.max_tokens:
                 self.ended = "length"
-                break
         self.text = self.tokenizer.decode(self.ids)
         at = min((i for stop in self.request.stop if stop and (i := self.text.find(stop)) >= 0), default=-1)
         if at >= 0:
@@ -433,11 +437,10 @@ def sites(name: str, tokens: int = 16) -> list[SiteInfo]:
     """
     config = _KNOWN[name] if name in _KNOWN else _opened(_where(name))[2]
 
-    def whole(model: Llama, ids: Any, lengths: Any) -> Any:
-        return model.logits(model.hidden(ids, lengths)[0])
+    def whole(model: Llama, ids: Any) -> Any:
+        return model.logits(model.hidden(ids))
 
-    ints = jax.ShapeDtypeStruct((1, tokens), jnp.int32), jax.ShapeDtypeStruct((1,), jnp.int32)
-    _, found = catalogue(whole, shapes(config), *ints)
+    _, found = catalogue(whole, shapes(config), jax.ShapeDtypeStruct((1, tokens), jnp.int32))
     where = f"a pass over {tokens} tokens"
     return [SiteInfo(n, tuple(s.shape[1:]), str(s.dtype), where) for n, s in found.items()]
 

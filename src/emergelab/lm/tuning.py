@@ -10,6 +10,7 @@ tokens of the answers count.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from ..errors import UserError, need
-from ._llama import Llama, LowRank
+from ._llama import Block, Llama, LowRank
 from ._passes import bucket, padded
 from .base import ModelError, Request, Turn
 from .embedded import Embedded
@@ -86,10 +87,14 @@ class Adapter:
         """
         if model.revision != self.base:
             raise ModelError(f"the adapter was learnt on {self.base}, and this is {model.name} {model.revision}")
-        blocks = model.llama.blocks
-        merged = {p: w.merged() for p, w in _with(blocks, self.learnt).items()}
+        found = model.llama
+        blocks = []
+        for i, block in enumerate(found.blocks):  # type: ignore[arg-type]
+            own = jax.tree.map(lambda w, i=i: w[i], self.learnt)
+            merged = {p: w.merged() for p, w in _with(block, own).items()}
+            blocks.append(dataclasses.replace(block, **merged))
         made = copy.copy(model)
-        made.llama = _replaced(model.llama, merged)
+        made.llama = dataclasses.replace(found, blocks=tuple(blocks))
         made._adapter = self.revision
         return made
 
@@ -198,21 +203,15 @@ def _first(llama: Llama, rank: int, parts: Sequence[str], seed: int) -> Learnt:
     """Small random `a`, and zero `b`: at first nothing is changed."""
     out: Learnt = {}
     for i, part in enumerate(parts):
-        layers, outward, inward = getattr(llama.blocks, part).shape
+        outward, inward = getattr(llama.blocks[0], part).shape  # type: ignore[index]
         key = jax.random.fold_in(jax.random.key(seed), i)
-        a = jax.random.uniform(key, (layers, rank, inward), minval=-1.0, maxval=1.0) * inward**-0.5
-        out[part] = {"a": a, "b": jnp.zeros((layers, outward, rank))}
+        a = jax.random.uniform(key, (llama.config.layers, rank, inward), minval=-1.0, maxval=1.0) * inward**-0.5
+        out[part] = {"a": a, "b": jnp.zeros((llama.config.layers, outward, rank))}
     return out
 
 
-def _with(blocks: Any, learnt: Learnt) -> dict[str, LowRank]:
-    return {p: LowRank(getattr(blocks, p), f["a"], f["b"]) for p, f in learnt.items()}
-
-
-def _replaced(llama: Llama, parts: dict[str, Any]) -> Llama:
-    """A model some of whose matrices are others."""
-    blocks = type(llama.blocks)(**{**vars(llama.blocks), **parts})
-    return Llama(llama.embed, blocks, llama.norm, llama.readout, llama.config)
+def _with(block: Block, learnt: Learnt) -> dict[str, LowRank]:
+    return {p: LowRank(getattr(block, p), f["a"], f["b"]) for p, f in learnt.items()}
 
 
 @partial(jax.jit, static_argnames="rate", donate_argnames=("learnt", "memory"))
@@ -229,9 +228,11 @@ def _step(
 ) -> tuple[Learnt, Any, Float[Array, ""]]:
     """One step of Adam on the mean loss of the answers' tokens."""
 
+    stacked: Block = jax.tree.map(lambda *w: jnp.stack(w), *llama.blocks)
+
     def loss(learnt: Learnt) -> Float[Array, ""]:
-        model = _replaced(llama, _with(llama.blocks, learnt))
-        x, _ = model.hidden(tokens, lengths)
+        model = dataclasses.replace(llama, blocks=dataclasses.replace(stacked, **_with(stacked, learnt)))
+        x = model.hidden(tokens)
         # The token at place `length - answers + j` foretells the answer's token j.
         places = jnp.clip((lengths - answers)[:, None] + jnp.arange(targets.shape[1]), 0, tokens.shape[1] - 1)
         logits = model.logits(jnp.take_along_axis(x, places[..., None], axis=1))
