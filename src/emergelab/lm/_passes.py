@@ -328,6 +328,18 @@ def gather(past: Past, rows: Int[Array, "row"], texts: int) -> Past:
     return jax.tree.map(lambda a: a[rows], past)
 
 
+@partial(jax.jit, static_argnames="rows")
+def head(arrays: Any, rows: int) -> Any:
+    """The first rows of arrays."""
+    return jax.tree.map(lambda a: a[:rows], arrays)
+
+
+@jax.jit
+def stacked(parts: list[Past]) -> Past:
+    """The rows of several, which have equally many slots, as one."""
+    return jax.tree.map(lambda *a: jnp.concatenate(a), *parts)
+
+
 @partial(jax.jit, static_argnames="patterns")
 def read(
     model: Llama,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -49,6 +50,7 @@ __all__ = ["Embedded", "open_embedded", "sites"]
 _SHARED = 16  # fewer tokens in common are not worth a pass of their own
 _SLOTS = 16_384  # tokens held at once; each costs 46 kB in SmolLM2
 _ROWS = 32
+_KEPT = 4096  # tokens of openings that are kept from one call to the next
 
 #: Sizes of the models among the assets, so that their sites can be listed before the weights are here.
 _KNOWN = {
@@ -72,7 +74,8 @@ class Embedded(LM):
         self.name, self.llama, self.tokenizer = name, llama, tokenizer
         self.interventions: tuple[Intervention, ...] = ()
         self._weights, self._adapter = revision, ""
-        self.share = True  # compute what a batch begins with only once
+        self.share = True  # compute what prompts begin with only once
+        self._openings: dict[tuple[int, ...], Past] = {}
 
     @property
     def revision(self) -> str:  # type: ignore[override]
@@ -102,7 +105,7 @@ class Embedded(LM):
         for one in interventions:
             require(one.site, known, self.name)
         made = copy.copy(self)
-        made.interventions = (*self.interventions, *interventions)
+        made.interventions, made._openings = (*self.interventions, *interventions), {}
         return made
 
     # -- the verbs --------------------------------------------------------------------------------------------------
@@ -117,8 +120,8 @@ class Embedded(LM):
         for ids, request in zip(prompts, requests, strict=True):
             self._fits(len(ids), request.max_tokens)
         out: list[Completion | None] = [None] * len(requests)
-        for rows, prefix in self._batches(prompts, [r.max_tokens for r in requests]):
-            made = self._complete([prompts[i] for i in rows], [requests[i] for i in rows], prefix)
+        for rows, left, before in self._batches(prompts, [r.max_tokens for r in requests]):
+            made = self._complete(left, [requests[i] for i in rows], [len(prompts[i]) for i in rows], before)
             for i, one in zip(rows, made, strict=True):
                 out[i] = one
         return [one for one in out if one is not None]
@@ -145,8 +148,8 @@ class Embedded(LM):
         out: list[np.ndarray] = [np.zeros(0, np.float32)] * len(requests)
         # Logits of a further token, one a word of the vocabulary, take as much memory as eight tokens that are held.
         more = [8 * n * len(c) if n > 1 else 0 for n, c in zip(longest, options, strict=True)]
-        for rows, prefix in self._batches(prompts, more):
-            scored = self._score([prompts[i] for i in rows], [told[i] for i in rows], prefix)
+        for rows, left, before in self._batches(prompts, more):
+            scored = self._score(left, [told[i] for i in rows], before)
             for i, one in zip(rows, scored, strict=True):
                 out[i] = one
         return out
@@ -238,50 +241,82 @@ class Embedded(LM):
 
     def _batches(
         self, prompts: Sequence[list[int]], more: Sequence[int]
-    ) -> Iterator[tuple[list[int], tuple[int, tuple[Past, ...]]]]:
-        """Indices of prompts to be computed together, with the number of tokens that all begin with and their past."""
+    ) -> Iterator[tuple[list[int], list[list[int]], tuple[Past, ...]]]:
+        """Indices of prompts to be computed together, what is left of each to compute, and what it follows.
+
+        What all prompts begin with is computed once, and what runs of them begin with beyond that (an agent's own
+        story, a question under each order of its options) once a run.
+        """
         if not prompts:
             return
         if self._alone:
-            yield from (([i], (0, ())) for i in range(len(prompts)))
+            yield from (([i], [prompts[i]], ()) for i in range(len(prompts)))
             return
-        n = 0
-        prefix: tuple[Past, ...] = ()
-        if self.share and len(prompts) > 1:
-            n = _common(prompts)
-        if n >= _SHARED:
-            tokens, lengths = passes.padded([prompts[0][:n]], 1, passes.bucket(n))
-            _, past = passes.begin(self.llama, self.interventions, tokens, lengths, ())
-            prefix = (past,)
-        else:
-            n = 0
+        n = _common(prompts) if self.share and len(prompts) > 1 else 0
+        shared = (self._opening(prompts[0][:n]),) if n >= _SHARED else ()
+        n = n if shared else 0
+        order = sorted(range(len(prompts)), key=lambda i: prompts[i])
+        runs = _runs([prompts[i] for i in order], n) if self.share else [(i, i + 1, n) for i in range(len(prompts))]
+        grouped, deep = self._runs_of([prompts[order[first]][n:k] for first, _, k in runs], shared)
+        start, row = np.zeros(len(prompts), int), np.zeros(len(prompts), int)
+        for r, (first, last, k) in enumerate(runs):
+            start[order[first:last]], row[order[first:last]] = k, r
+        left = [ids[k:] for ids, k in zip(prompts, start, strict=True)]
         # Neighbours of similar length waste little on padding.
-        order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), more[i]))
+        order = sorted(range(len(prompts)), key=lambda i: (len(left[i]), more[i]))
         while order:
             take = _ROWS
             while take > 1:
-                slots = max(passes.bucket(len(prompts[i]) - n) + passes.bucket(more[i]) for i in order[:take])
-                if take * slots <= _SLOTS:
+                slots = max(passes.bucket(len(left[i])) + passes.bucket(more[i]) for i in order[:take])
+                if take * (slots + deep) <= _SLOTS:
                     break
                 take //= 2
             rows, order = order[:take], order[take:]
-            yield rows, (n, prefix)
+            before = shared
+            if grouped is not None and start[rows].max() > n:
+                full = [*rows, *([rows[0]] * (_height(len(rows)) - len(rows)))]
+                before = (*shared, passes.gather(grouped, row[full], len(grouped.lengths)))
+            yield rows, [left[i] for i in rows], before
+
+    def _opening(self, ids: list[int]) -> Past:
+        """What a text that all prompts begin with leaves to look back at; the latest few are kept."""
+        key = tuple(ids)
+        if key not in self._openings:
+            tokens, lengths = passes.padded([ids], 1, passes.bucket(len(ids)))
+            _, self._openings[key] = passes.begin(self.llama, self.interventions, tokens, lengths, ())
+            while len(self._openings) > 1 and sum(map(len, self._openings)) > _KEPT:
+                self._openings.pop(next(iter(self._openings)))
+        self._openings[key] = self._openings.pop(key)  # used last, dropped last
+        return self._openings[key]
+
+    def _runs_of(self, openings: Sequence[list[int]], shared: tuple[Past, ...]) -> tuple[Past | None, int]:
+        """What runs of prompts begin with beyond what is shared, one row a run, and how many slots a row has."""
+        longest = max(map(len, openings))
+        if not longest:
+            return None, 0
+        width, parts = passes.bucket(longest), []
+        for at in range(0, len(openings), _ROWS):
+            some = openings[at : at + _ROWS]
+            # A run without an opening computes one token that nobody looks at.
+            tokens, lengths = passes.padded([ids or [0] for ids in some], _height(len(some)), width)
+            _, past = passes.begin(self.llama, self.interventions, tokens, lengths, shared)
+            real = np.array([len(ids) for ids in some], np.int32)
+            parts.append(Past(*passes.head((past.keys, past.values), len(some)), jnp.asarray(real)))
+        return passes.stacked(parts), width
 
     def _begin(
-        self, prompts: Sequence[list[int]], prefix: tuple[int, tuple[Past, ...]]
+        self, left: Sequence[list[int]], before: tuple[Past, ...]
     ) -> tuple[Float[jax.Array, "row token"], tuple[Past, ...]]:
-        n, before = prefix
-        rest = [ids[n:] for ids in prompts]
-        longest = max(map(len, rest))
-        height = 1 << (len(rest) - 1).bit_length()
-        tokens, lengths = passes.padded(rest, height, longest if self._alone else passes.bucket(longest))
+        longest = max(map(len, left))
+        width = longest if self._alone else passes.bucket(longest)
+        tokens, lengths = passes.padded(list(left), _height(len(left)), width)
         logits, past = passes.begin(self.llama, self.interventions, tokens, lengths, before)
         return logits, (*before, past)
 
     def _score(
-        self, prompts: Sequence[list[int]], told: Sequence[Sequence[list[int]]], prefix: tuple[int, tuple[Past, ...]]
+        self, left: Sequence[list[int]], told: Sequence[Sequence[list[int]]], before: tuple[Past, ...]
     ) -> list[Float[np.ndarray, "option"]]:
-        logits, before = self._begin(prompts, prefix)
+        logits, before = self._begin(left, before)
         height, most = logits.shape[0], max(map(len, told))
         if not most:
             return [np.zeros(0, np.float32) for _ in told]
@@ -302,12 +337,16 @@ class Embedded(LM):
         return [total[i, : len(options)] for i, options in enumerate(told)]
 
     def _width(self, length: int) -> int:
-        return length if self._alone else passes.bucket(length, 4)
+        return length if self._alone else passes.bucket(length, 1)
 
     def _complete(
-        self, prompts: Sequence[list[int]], requests: Sequence[Request], prefix: tuple[int, tuple[Past, ...]]
+        self,
+        left: Sequence[list[int]],
+        requests: Sequence[Request],
+        lengths: Sequence[int],
+        before: tuple[Past, ...],
     ) -> list[Completion]:
-        logits, before = self._begin(prompts, prefix)
+        logits, before = self._begin(left, before)
         height, n = logits.shape[0], len(requests)
         full = [*requests, *([requests[0]] * (height - n))]
         keys = _keys(full)
@@ -328,7 +367,7 @@ class Embedded(LM):
             if not going:
                 break
             t += 1
-            smaller = 1 << (len(going) - 1).bit_length()
+            smaller = _height(len(going))
             if smaller < len(texts) and not self._alone:
                 # Texts that have ended leave the batch.
                 rows = np.array([*going, *([going[0]] * (smaller - len(going)))])
@@ -340,7 +379,7 @@ class Embedded(LM):
             room, token, told = passes.decode(
                 self.llama, self.interventions, room, before, token, t, keys, temperature, top_p, **how
             )
-        return [a.completion(len(ids)) for a, ids in zip(answers, prompts, strict=True)]
+        return [a.completion(n) for a, n in zip(answers, lengths, strict=True)]
 
 
 class _Answer:
@@ -396,6 +435,33 @@ def _common(prompts: Sequence[list[int]]) -> int:
     first, last = min(prompts), max(prompts)  # in order of the ids, so all others share what these two share
     n = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     return min(n, min(map(len, prompts)) - 1)
+
+
+def _height(rows: int) -> int:
+    """The power of two that holds so many rows: batches of few heights compile few programs."""
+    return 1 << (rows - 1).bit_length()
+
+
+def _runs(prompts: Sequence[list[int]], n: int) -> list[tuple[int, int, int]]:
+    """Sorted prompts, all of which begin with the same `n` tokens, cut into runs (first, last, opening) so that the
+    most tokens are saved when each run's opening is computed once."""
+    common = [_common([a, b]) for a, b in itertools.pairwise(prompts)]
+    best: list[tuple[int, int, int]] = [(0, 0, n)]  # tokens saved up to here, where the last run begins, its opening
+    for last in range(1, len(prompts) + 1):
+        options = [(best[last - 1][0], last - 1, n)]
+        k = len(prompts[last - 1]) - 1
+        for first in range(last - 2, max(last - 1 - _ROWS, -1), -1):
+            k = min(k, common[first], len(prompts[first]) - 1)
+            if k - n < _SHARED:
+                break
+            options.append((best[first][0] + (last - first - 1) * (k - n), first, k))
+        best.append(max(options, key=lambda o: o[0]))
+    runs, last = [], len(prompts)
+    while last:
+        _, first, k = best[last]
+        runs.append((first, last, k))
+        last = first
+    return runs[::-1]
 
 
 # -- sites ----------------------------------------------------------------------------------------------------------
