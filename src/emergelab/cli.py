@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ._cli_export import export
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -35,13 +36,17 @@ Lm = Annotated[
     typer.Option(
         "--lm",
         metavar="MODEL",
-        help="Language model that agents ask: smollm2, a GGUF file, http://HOST/v1#MODEL, replay:RUN or human.",
+        help="Language model that agents ask: smollm2, a GGUF file, served:FILE, http://HOST/v1#MODEL, "
+        "inspect:PROVIDER/MODEL, replay:RUN or human.",
     ),
 ]
 LmCache = Annotated[
     Path | None, typer.Option("--lm-cache", help="File in which the model's answers are kept and looked up.")
 ]
 LmCalls = Annotated[int | None, typer.Option("--lm-calls", help="Refuse to make more calls of the model than this.")]
+LmAnyway = Annotated[
+    bool, typer.Option("--lm-anyway", help="Begin although more calls are expected than --lm-calls grants.")
+]
 
 
 # -- what users type ------------------------------------------------------------------------------------------------
@@ -71,6 +76,18 @@ def _opened_lm(spec: str | None, cache: Path | None, calls: int | None) -> dict[
     from .lm import open_lm
 
     return {"lm": open_lm(spec, cache=cache, calls=calls)}
+
+
+def _foretell(
+    study: Study, size: str, lm: dict[str, Any], calls: int | None, anyway: bool, quiet: bool, **options: Any
+) -> None:
+    """Say how many calls of the model are expected, before the first one."""
+    from .lm.planning import told
+
+    if lm and not (quiet and calls is None):
+        line = told(study, lm["lm"], size, calls, anyway, **options)
+        if line and not quiet:
+            print(f"{study.slug}: {line}", file=sys.stderr)
 
 
 def _settings(pairs: list[str]) -> dict[str, Any]:
@@ -274,6 +291,7 @@ def run(
     lm: Lm = None,
     lm_cache: LmCache = None,
     lm_calls: LmCalls = None,
+    lm_anyway: LmAnyway = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -281,17 +299,15 @@ def run(
     from .catalogue import find
 
     study = find(slug)
-    made = study.run(
-        size,
-        seeds=seeds,
-        conditions=condition,
-        set=_settings(set_ or []),
-        interventions=[_clamp(c) for c in clamp or []],
-        out=out,
-        progress=not (quiet or as_json),
-        workers=workers,
-        **_opened_lm(lm, lm_cache, lm_calls),
-    )
+    options = _opened_lm(lm, lm_cache, lm_calls)
+    what: dict[str, Any] = {
+        "seeds": seeds,
+        "conditions": condition,
+        "set": _settings(set_ or []),
+        "interventions": [_clamp(c) for c in clamp or []],
+    }
+    _foretell(study, size, options, lm_calls, lm_anyway, quiet or as_json, **what)
+    made = study.run(size, **what, out=out, progress=not (quiet or as_json), workers=workers, **options)
     _conclude(study, made, as_json)
 
 
@@ -437,6 +453,7 @@ def verify(
     lm: Lm = None,
     lm_cache: LmCache = None,
     lm_calls: LmCalls = None,
+    lm_anyway: LmAnyway = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -458,6 +475,7 @@ def verify(
     results = []
     for study in studies:
         own = options if study.lm or not all_ else {}
+        _foretell(study, size, own, lm_calls, lm_anyway, quiet or as_json, seeds=seeds)
         made = study.run(size, seeds=seeds, out=out, progress=not (quiet or as_json), **own)
         verdicts = study.judge(made)
         wrong = unexpected(study, verdicts)
@@ -524,6 +542,9 @@ def report(
     study = _study_of(made) if made.info.get("study") else None
     where = report_run(made, study, study.judge(made) if study else [], out)
     _print_json({"report": where}) if as_json else print(f"report: {where}")
+
+
+app.command()(export)
 
 
 @app.command()

@@ -44,6 +44,7 @@ def test_models_by_one_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ("spec", "says"),
     [
         ("smollm3", "no model 'smollm3'; it may be smollm2"),
+        ("served:nowhere.gguf", "no file 'nowhere.gguf'"),
         ("http://127.0.0.1:9/v1", "name the model after a #"),
         ("http://me:pw@127.0.0.1/v1#m", "would end up in the run's record"),
         ("replay:nowhere", "nowhere"),

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from emergelab.lm import (
     BudgetExceeded,
     Cached,
     Completion,
+    Limited,
     ModelError,
     ModelFailure,
     Request,
@@ -86,6 +90,34 @@ def test_a_budget_refuses_before_the_call() -> None:
         limited.complete([Request("a", max_tokens=21)])
 
 
+def test_no_more_at_once_than_allowed() -> None:
+    batches: list[int] = []
+    under_way = threading.Lock()
+
+    class Busy(Scripted):
+        batches = 8
+
+        def complete(self, requests: Sequence[Request]) -> list[Completion]:
+            assert under_way.acquire(blocking=False), "two at once"
+            batches.append(len(requests))
+            time.sleep(0.001)
+            under_way.release()
+            return super().complete(requests)
+
+        def score(self, requests: Sequence[Request], continuations: Sequence[Sequence[str]]) -> list[np.ndarray]:
+            return [np.arange(len(c), dtype=float) for c in continuations]
+
+    limited = Limited(Busy(lambda r: str(r.prompt)), requests=3)
+    asked = [[Request(f"{i} {k}") for k in range(7)] for i in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for own, found in zip(asked, pool.map(limited.complete, asked), strict=True):
+            assert [a.text for a in found] == [r.prompt for r in own]
+    assert sorted(batches) == [1] * 4 + [3] * 8
+    told = limited.score(asked[0], [["a"] * k for k in range(7)])
+    assert [len(row) for row in told] == list(range(7))
+    assert limited.batches == 8, "and a failure of one seed stays its own"
+
+
 def test_failures_that_pass_are_tried_again() -> None:
     left = [3]
 
@@ -123,6 +155,7 @@ def test_failures_that_pass_are_tried_again() -> None:
         (lambda: Turn("robot", "hi"), "role"),
         (lambda: Budget(counted()[0], calls=0), "calls"),
         (lambda: Retried(counted()[0], tries=0), "tries"),
+        (lambda: Limited(counted()[0], requests=0), "requests must be 1"),
         (lambda: Scripted({"a": "b"}).complete([Request("c")]), "no answer to 'c'"),
         (lambda: Scripted({}).score([Request("c")], [["d"]]), "no log-probabilities"),
     ],

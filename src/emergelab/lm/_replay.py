@@ -190,6 +190,8 @@ def fork(
 class Spliced(LM):
     """A record up to a step, a live model from then on; some agents' answers at that step are given."""
 
+    merges = False
+
     def __init__(self, recorded: Replay | None, live: LM | None, at: int, say: Mapping[str, str]) -> None:
         self.recorded, self.live, self.at, self.say = recorded, live, at, dict(say)
         live_name = "nobody" if live is None else live.name

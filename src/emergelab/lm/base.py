@@ -168,11 +168,14 @@ class LM:
         revision: what tells two versions apart (a checksum, an endpoint's version); part of every cache key.
         spec: the word by which `emergelab.lm.open_lm` opened it, "" if it was made otherwise.
         batches: batches that may be under way at once: 1 for a model that fills the machine, more for a remote one.
+        merges: whether log-probabilities are a function of prompt and continuations alone, so that equal questions of
+            several agents need one computation; False where the address counts, as in a record.
     """
 
     name: str = "unnamed"
     revision: str = ""
     batches: int = 1
+    merges: bool = True
     spec: str = ""
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:

@@ -283,6 +283,10 @@ class Ask:
         observation: what the agent knows, as named JSON values: what numeric policies read.
         template: name of the prompt's template, for the log.
         nth: which decision of the agent within its step this is; filled in by `decide`.
+        equivalence_key: agents that are asked together under the same key (an archetype: same role, same situation)
+            share one distribution over the options, that of the first of them, and each draws from it with its own
+            randomness. Only where options are scored by log-probability; a written answer is each agent's own. "": for
+            itself.
     """
 
     agent: str
@@ -292,6 +296,7 @@ class Ask:
     observation: Mapping[str, Any] = field(default_factory=dict)
     template: str = ""
     nth: int = 0
+    equivalence_key: str = ""
 
     def __post_init__(self) -> None:
         try:
@@ -312,6 +317,8 @@ class Decision:
         probabilities: option -> probability where options were scored, else None.
         answers: all raw answers, the last one last.
         errors: why answers were invalid.
+        mass, bias: of the choice where options were scored (`emergelab.lm.Chosen`), else None.
+        archetype: agent whose distribution it was drawn from, where that was another one's.
     """
 
     value: Any
@@ -319,6 +326,9 @@ class Decision:
     probabilities: Mapping[str, float] | None = None
     answers: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    mass: float | None = None
+    bias: float | None = None
+    archetype: str = ""
 
     @property
     def repairs(self) -> int:

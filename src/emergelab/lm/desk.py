@@ -84,9 +84,21 @@ class Desk:
             at += len(items)
 
     async def _answers(self, verb: str, items: Sequence[tuple[Any, ...]]) -> list[Any]:
-        columns = [list(c) for c in zip(*items, strict=True)]
+        # agents in the same situation ask the same; its log-probabilities are computed once
+        keys = [_question(item) if verb == "score" and self.lm.merges else i for i, item in enumerate(items)]
+        first = {key: i for i, key in reversed(list(enumerate(keys)))}
+        asked = sorted(first.values())
+        columns = [list(c) for c in zip(*(items[i] for i in asked), strict=True)]
         work = partial(getattr(self.lm, verb), *columns)
-        return list(await asyncio.get_running_loop().run_in_executor(self._threads, work))
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        answers = dict(zip(asked, found, strict=True))
+        return [answers[first[key]] for key in keys]
+
+
+def _question(item: tuple[Any, ...]) -> Any:
+    """All on which log-probabilities depend."""
+    request, continuations = item
+    return request.prompt, tuple(continuations)
 
 
 class Bound:

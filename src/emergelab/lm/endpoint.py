@@ -120,15 +120,7 @@ class Endpoint(LM):
         chat = "messages" in body
         body |= {"logprobs": True, "top_logprobs": _TOP} if chat else {"logprobs": _TOP}
         found = self._ask(body, lambda choice, usage: _alternatives(choice))
-        if not found:
-            raise ModelError(f"{self.name}: the server reports no log-probabilities; use letters=False")
-        known = {token.strip(): -math.inf for token in found}
-        for token, value in found.items():
-            known[token.strip()] = float(np.logaddexp(known[token.strip()], value))
-        if not any(c.strip() in known for c in continuations):
-            raise ModelFailure(f"{self.name}: none of the labels is among the {len(found)} likeliest first tokens")
-        least = min(known.values())
-        return np.array([known.get(c.strip(), least) for c in continuations])
+        return by_first_token(self.name, found, continuations)
 
     def _body(self, request: Request, max_tokens: int) -> dict[str, Any]:
         # one stream of random numbers for each address, where the server honours seeds
@@ -191,6 +183,31 @@ class Endpoint(LM):
         text = " ".join(str(text).split())[:200]
         key = os.environ.get(self._key, "") if self._key is not None else ""
         return ": " + (text.replace(key, "[key]") if key else text)
+
+
+def by_first_token(name: str, found: Mapping[str, float], continuations: Sequence[str]) -> Float[np.ndarray, "option"]:
+    """Log-probabilities of one-token continuations from the alternatives that a server reports for the first token.
+
+    One that is not among these gets the log-probability of the least likely one that is, an upper bound.
+
+    Args:
+        name: of the model, for messages.
+        found: token -> log-probability.
+        continuations: the labels; space around them and around tokens does not count.
+
+    Raises:
+        ModelError: no alternatives were reported.
+        ModelFailure: none of the labels is among them.
+    """
+    if not found:
+        raise ModelError(f"{name}: the server reports no log-probabilities; use letters=False")
+    known = {token.strip(): -math.inf for token in found}
+    for token, value in found.items():
+        known[token.strip()] = float(np.logaddexp(known[token.strip()], value))
+    if not any(c.strip() in known for c in continuations):
+        raise ModelFailure(f"{name}: none of the labels is among the {len(found)} likeliest first tokens")
+    least = min(known.values())
+    return np.array([known.get(c.strip(), least) for c in continuations])
 
 
 def _alternatives(choice: Mapping[str, Any]) -> dict[str, float]:

@@ -93,6 +93,8 @@ class Replay(LM):
     anything up.
     """
 
+    merges = False  # what is on record at an address is answered there
+
     def __init__(self, source: Ledger | Run | str | os.PathLike[str], condition: str | None = None) -> None:
         self.ledger = source if isinstance(source, Ledger) else Ledger(source)
         self.condition = condition

@@ -13,16 +13,17 @@ __all__ = ["KEY", "open_lm"]
 KEY = "EMERGELAB_LM_KEY"
 """Environment variable whose key is sent to an address, if it is set."""
 
-_FORMS = "smollm2, a GGUF file, http://HOST/v1#MODEL, replay:RUN or human"
+_FORMS = "smollm2, a GGUF file, served:FILE, http://HOST/v1#MODEL, inspect:PROVIDER/MODEL, replay:RUN or human"
 
 
 def open_lm(spec: str, *, cache: str | Path | None = None, calls: int | None = None) -> LM:
     """A model by its name.
 
     Args:
-        spec: "smollm2" (`emergelab get smollm2`), a GGUF file or a folder of safetensors, "http(s)://HOST/v1#MODEL" (an
-            OpenAI-compatible address; the key is taken from $EMERGELAB_LM_KEY), "replay:RUN" (the record of a run) or
-            "human".
+        spec: "smollm2" (`emergelab get smollm2`), a GGUF file or a folder of safetensors, "served:FILE" (a GGUF file of
+            any family, by llama.cpp), "http(s)://HOST/v1#MODEL" (an OpenAI-compatible address; the key is taken from
+            $EMERGELAB_LM_KEY), "inspect:PROVIDER/MODEL" (a provider that Inspect knows), "replay:RUN" (the record of a
+            run) or "human".
         cache: file in which answers are kept.
         calls: refuse to make more calls than this.
 
@@ -51,6 +52,14 @@ def _open(spec: str) -> LM:
         from .ledger import Replay
 
         return Replay(spec.removeprefix("replay:"))
+    if spec.startswith("served:"):
+        from .served import Served
+
+        return Served(spec.removeprefix("served:"))
+    if spec.startswith("inspect:"):
+        from .api import Inspect
+
+        return Inspect(spec.removeprefix("inspect:"))
     if spec.startswith(("http://", "https://")):
         from .endpoint import Endpoint
 

@@ -17,6 +17,7 @@ from .ledger import Ledger
 
 __all__ = [
     "RATES",
+    "WEIGHTS",
     "Constant",
     "Language",
     "Policy",
@@ -27,6 +28,8 @@ __all__ = [
     "count",
     "decide",
     "rates",
+    "weigh",
+    "weights",
 ]
 
 RATES = (
@@ -34,6 +37,15 @@ RATES = (
     Observable("fallback_rate", about="share of decisions that took the declared fallback", nan_ok=True),
 )
 """Observables of every society that asks a model. Claims are inconclusive where more than 5 % fell back."""
+
+WEIGHTS = (
+    Observable("mass", unit="1", about="share of the model's probability that fell on the options", nan_ok=True),
+    Observable("place_bias", unit="nat", about="the most that place and letter moved an option, mean", nan_ok=True),
+)
+"""Observables of a society whose agents are asked by log-probability, with `weigh` and `weights`. Where the mass is
+near 0 the model wanted to say something else; where the bias is large, so was its taste for places, which was averaged
+out.
+"""
 
 
 class Policy(abc.ABC):
@@ -114,17 +126,26 @@ class Language(Policy):
     async def _by_score(
         self, asks: Sequence[Ask], group: list[int], labels: bool, context: Any, out: list[Decision | None]
     ) -> None:
-        requests = [Request(_with(a.prompt, "" if labels else a.kind.instruction())) for a in (asks[i] for i in group)]
+        # under one key the first is asked for all
+        first: dict[Any, int] = {}
+        for i in group:
+            first.setdefault(_archetype(asks[i], i), i)
+        asked = [asks[i] for i in first.values()]
         found = await context.lm.choose(
-            requests,
-            [asks[i].kind.options() for i in group],
-            [asks[i].agent for i in group],
+            [Request(_with(a.prompt, "" if labels else a.kind.instruction())) for a in asked],
+            [a.kind.options() for a in asked],
+            [a.agent for a in asked],
             labels=labels,
             rotations=self.rotations,
         )
-        for i, chosen in zip(group, found, strict=True):
-            said = chosen.draw(_rng(asks[i], context), self.temperature)
-            out[i] = Decision(asks[i].kind.parse(said), "model", chosen.probabilities, (said,))
+        known = dict(zip(first, found, strict=True))
+        for i in group:
+            ask, key = asks[i], _archetype(asks[i], i)
+            chosen, other = known[key], "" if first[key] == i else asks[first[key]].agent
+            said = chosen.draw(_rng(ask, context), self.temperature)
+            out[i] = Decision(
+                ask.kind.parse(said), "model", chosen.probabilities, (said,), (), chosen.mass, chosen.bias, other
+            )
 
     async def _by_writing(
         self, asks: Sequence[Ask], group: list[int], context: Any, out: list[Decision | None]
@@ -236,6 +257,8 @@ async def decide(policy: Policy, asks: Sequence[Ask], context: Any) -> list[Deci
             probabilities=None if d.probabilities is None else dict(d.probabilities),
             answers=list(d.answers),
             errors=list(d.errors),
+            **({} if d.mass is None else {"mass": d.mass, "bias": d.bias}),
+            **({"archetype": d.archetype} if d.archetype else {}),
         )
     return decisions
 
@@ -254,6 +277,28 @@ def rates(tally: Mapping[str, int]) -> dict[str, float]:
         "repair_rate": tally.get("repaired", 0) / asked if asked else float("nan"),
         "fallback_rate": tally.get("fallen_back", 0) / asked if asked else float("nan"),
     }
+
+
+def weigh(tally: MutableMapping[str, float], decisions: Sequence[Decision]) -> None:
+    """Add decisions that were scored to a tally (a dict of the state) from which `weights` are computed."""
+    for d in decisions:
+        if d.mass is not None and d.bias is not None:
+            for name, value in (("scored", 1), ("mass", d.mass), ("bias", d.bias)):
+                tally[name] = tally.get(name, 0) + value
+
+
+def weights(tally: Mapping[str, float]) -> dict[str, float]:
+    """The values of `WEIGHTS`; NaN where nothing was scored."""
+    scored = tally.get("scored", 0)
+    return {
+        "mass": tally["mass"] / scored if scored else float("nan"),
+        "place_bias": tally["bias"] / scored if scored else float("nan"),
+    }
+
+
+def _archetype(ask: Ask, i: int) -> Any:
+    """What asks have in common that share a distribution; an ask without a key stands for itself."""
+    return (ask.equivalence_key, ask.kind) if ask.equivalence_key else i
 
 
 def _rng(ask: Ask, context: Any) -> np.random.Generator:

@@ -30,6 +30,8 @@ class Scripted(LM):
         revision: changes when the function does; part of cache keys.
     """
 
+    merges = False  # a function may look at the address
+
     def __init__(
         self,
         answer: Callable[[Request], str] | Mapping[str, str],

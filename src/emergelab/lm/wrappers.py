@@ -19,7 +19,7 @@ from jaxtyping import Float
 from ..errors import UserError
 from .base import LM, Completion, ModelError, ModelFailure, Request
 
-__all__ = ["Budget", "BudgetExceeded", "Cached", "Retried"]
+__all__ = ["Budget", "BudgetExceeded", "Cached", "Limited", "Retried"]
 
 T = TypeVar("T")
 
@@ -34,6 +34,7 @@ class _Around(LM):
     def __init__(self, lm: LM) -> None:
         self.lm = lm
         self.name, self.revision = lm.name, lm.revision
+        self.batches, self.merges = lm.batches, lm.merges
 
     @property
     def scores(self) -> bool:
@@ -177,6 +178,37 @@ class Budget(_Around):
                     "asked for; grant more and resume"
                 )
             self.calls += calls
+
+
+class Limited(_Around):
+    """Hands on no more than so many requests at once, whoever asks: a larger batch goes in parts, one after the other.
+
+    Args:
+        lm: the model.
+        requests: requests that may be with the model at once.
+    """
+
+    def __init__(self, lm: LM, requests: int) -> None:
+        super().__init__(lm)
+        if requests < 1:
+            raise UserError(f"limited: requests must be 1 or more, got {requests}")
+        self.requests = requests
+        self._gate = threading.Lock()
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        return self._parts(len(requests), lambda part: self.lm.complete(requests[part]))
+
+    def score(
+        self, requests: Sequence[Request], continuations: Sequence[Sequence[str]]
+    ) -> list[Float[np.ndarray, "option"]]:
+        return self._parts(len(requests), lambda part: self.lm.score(requests[part], continuations[part]))
+
+    def _parts(self, count: int, ask: Callable[[slice], list[T]]) -> list[T]:
+        out: list[T] = []
+        for at in range(0, count, self.requests):
+            with self._gate:
+                out += ask(slice(at, at + self.requests))
+        return out
 
 
 class Retried(_Around):
