@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import UserError, nearest
+from ..errors import UserError, nearest
 
 _FORMS = ("inspect",)
 
@@ -23,7 +23,7 @@ def export(
     """Write a run in the form that another tool reads."""
     if to not in _FORMS:
         raise UserError(f"--to: no form {to!r}{nearest(to, _FORMS)}")
-    from .lm import to_inspect
+    from ..lm import to_inspect
 
     where = to_inspect(directory, file)
     print(json.dumps({"file": str(where)}) if as_json else f"log: {where}")
