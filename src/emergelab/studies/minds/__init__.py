@@ -1,0 +1,1 @@
+"""Studies of what language models seem to have in mind."""
