@@ -68,7 +68,7 @@ Site for interventions: `fraction`, what is given by the donors of a round.
 - In the authors' code, ten unreadable answers become a gift of nothing, uncounted, and one provider's models never see
   the rules. Here nothing is silent, and the rules go to every model.
 - Advice holds strategies only, as in their code; their prompt promises scores as well.
-- The size `quick` has 4 agents and 3 generations.
+- The size `quick` has 4 agents, 2 generations, and one of the three wordings.
 
 ## References
 
@@ -82,7 +82,7 @@ from __future__ import annotations
 import emergelab as el
 
 from ._claims import claims
-from ._conditions import conditions
+from ._conditions import QUICK, conditions
 from ._figures import figures
 from ._system import DonorGameLM
 
@@ -110,12 +110,13 @@ study = el.Study(
             about="mechanics only: 135 decisions a society, 405 a condition",
         ),
         "quick": el.Size(
-            steps=3,
+            steps=2,
             every=1,
             seeds=10,
             set={"agents": 4},
-            about="4 agents for 12, 3 generations for 10: 104 decisions a society, 3,120 for the three wordings; each "
-            "is one call of the model, more where an answer is invalid",
+            conditions=QUICK,
+            about="4 agents for 12, 2 generations for 10, one wording of three: 74 decisions a society, 740 for the "
+            "model; each is one call, more where an answer is invalid",
         ),
         "full": el.Size(
             steps=6,

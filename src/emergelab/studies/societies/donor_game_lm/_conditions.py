@@ -17,6 +17,10 @@ _ABOUT = {
 }
 
 
+QUICK = ("model-plain", *_ABOUT)
+"""Conditions of the size `quick`: a small model answers a few decisions a second."""
+
+
 def by_model() -> dict[str, str]:
     """Wording -> name of the condition in which a model decides under it."""
     return {wording: f"model-{wording}" for wording in WORDINGS}

@@ -100,7 +100,7 @@ def _responses() -> list[el.Claim]:
             0.01,
             published=_OURS,
             about="a hundredth of the most that games can pay",
-            expect="inconclusive",
+            expect="refuted",
         ),
         el.Claim(
             "Told what to expect, the model plays what is best against it",
@@ -133,7 +133,7 @@ def _prediction() -> list[el.Claim]:
             0.1,
             published="GPT-4 with one who alternates: 8 of 10 rounds against 5",
             about=_TENTH,
-            expect="inconclusive",
+            expect="refuted",
         ),
         el.Claim(
             "It is what is predicted that counts: a coin in its place does not do",
@@ -142,7 +142,7 @@ def _prediction() -> list[el.Claim]:
             0.1,
             published="not separated in the paper from asking once more",
             about=_TENTH,
-            expect="inconclusive",
+            expect="refuted",
         ),
         el.Claim(
             "Where neither has a favourite it does not alternate either",
@@ -167,7 +167,7 @@ def _forgiveness() -> list[el.Claim]:
             published="GPT-4 in 10 rounds: 28 of 28 defect after an old defection, 0 of 67 on a clean past; in its "
             "files of 20 rounds 10 of 48 and 26 of 37",
             about="one round in five beyond a clean past",
-            expect="inconclusive",
+            expect="refuted",
         ),
         el.Claim(
             "It forgives where it is told that the other errs",
