@@ -200,6 +200,10 @@ def advance(
 
 _programs: dict[Any, Any] = {}
 _lock = threading.Lock()
+# A call of LAPACK or FFT waits, in a thread of XLA's pool, for work that it gave to the same pool. Two programs with
+# such calls at once take all threads of a small pool and wait for ever (jaxlib 0.10 on two cores), so they take turns.
+_WAITING = ("lapack", "fft")
+turns = threading.Lock()
 compilations = 0  # for tests: how often XLA was asked in this process
 
 
@@ -215,8 +219,19 @@ def program(spec: Spec, *args: Any) -> Any:
     with _lock:
         if key not in _programs:
             compilations += 1
-            _programs[key] = advance.lower(spec, *args).compile()
+            lowered = advance.lower(spec, *args)
+            made = lowered.compile()
+            text = lowered.as_text() if jax.default_backend() == "cpu" else ""
+            _programs[key] = _in_turn(made) if any(name in text for name in _WAITING) else made
         return _programs[key]
+
+
+def _in_turn(made: Any) -> Any:
+    def alone(*args: Any) -> Any:
+        with turns:
+            return jax.block_until_ready(made(*args))
+
+    return alone
 
 
 # -- what a system shows, without computing -------------------------------------------------------------------------

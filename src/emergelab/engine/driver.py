@@ -469,7 +469,8 @@ def _compute(
 
     saved = store.read_checkpoint(block.index)
     if saved is None:
-        state = compiled.begin(spec, leaves, seeds, each)
+        with compiled.turns:  # networks that begin with orthogonal matrices call LAPACK
+            state = jax.block_until_ready(compiled.begin(spec, leaves, seeds, each))
         record, marked = 0, {}
     else:
         state_shape = jax.eval_shape(lambda *a: compiled.begin(spec, *a), leaves, seeds, each)
