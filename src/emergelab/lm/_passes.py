@@ -41,8 +41,7 @@ def _moment(time: Any) -> Moment:
 Frame = tuple[Float[Array, "batch t width"], Turn, Bool[Array, "batch t slot"]]
 
 
-@partial(jax.jit, static_argnames=("config", "widths", "room"))
-def _enter(
+def _entering(
     config: Config,
     embed: Float[Array, "token width"],
     interventions: Interventions,
@@ -75,6 +74,9 @@ def _enter(
     mask = jnp.concatenate([jnp.broadcast_to(m, (batch, t, m.shape[-1])) for m in (*seen, own[None])], axis=-1)
     with editing(interventions, _moment(time)):
         return site("embed", embed[tokens]), turn, mask
+
+
+_enter = jax.jit(_entering, static_argnames=("config", "widths", "room"))
 
 
 @partial(jax.jit, static_argnames=("config", "layer"), donate_argnames=("room",))
@@ -340,20 +342,63 @@ def stacked(parts: list[Past]) -> Past:
     return jax.tree.map(lambda *a: jnp.concatenate(a), *parts)
 
 
-@partial(jax.jit, static_argnames="patterns")
 def read(
-    model: Llama,
+    model: Llama, interventions: Interventions, tokens: Int[np.ndarray, "1 t"], patterns: tuple[str, ...]
+) -> dict[str, Array]:
+    """Values of the sites in a pass over one text, all tokens. Only blocks with a wanted site are compiled anew."""
+    frame, out = _entered(model.config, model.embed, interventions, tokens, patterns)
+    x, turn, mask = frame
+    changed = tuple(one.site for one in interventions)
+    for i, weights in enumerate(model.blocks):  # type: ignore[arg-type]
+        if _llama.addressed(i, (*changed, *patterns)):
+            x, found = _seen(model.config, i, weights, interventions, (x, turn, mask), patterns)
+            out |= found
+        else:
+            x, _ = _through(model.config, None, weights, (), 0, (x, turn, mask), (), None, 0)
+    return out | _left(_ends(model), interventions, x, patterns)
+
+
+@partial(jax.jit, static_argnames=("config", "patterns"))
+def _entered(
+    config: Config,
+    embed: Float[Array, "token width"],
     interventions: Interventions,
     tokens: Int[Array, "1 t"],
     patterns: tuple[str, ...],
+) -> tuple[Frame, dict[str, Array]]:
+    def whole(tokens: Int[Array, "1 t"]) -> Frame:
+        return _entering(config, embed, interventions, 0, tokens, (), 0, widths=(), room=0)
+
+    return tap(whole, *patterns)(tokens)
+
+
+@partial(jax.jit, static_argnames=("config", "layer", "patterns"))
+def _seen(
+    config: Config,
+    layer: int,
+    weights: Block,
+    interventions: Interventions,
+    frame: Frame,
+    patterns: tuple[str, ...],
+) -> tuple[Float[Array, "1 t width"], dict[str, Array]]:
+    x, turn, mask = frame
+
+    def one(x: Float[Array, "1 t width"]) -> Float[Array, "1 t width"]:
+        with editing(interventions, _moment(0)), scope("L", layer):
+            return _llama.block(config, weights, x, turn, mask, ())[0]
+
+    return tap(one, *patterns)(x)
+
+
+@partial(jax.jit, static_argnames="patterns")
+def _left(
+    model: Llama, interventions: Interventions, x: Float[Array, "1 t width"], patterns: tuple[str, ...]
 ) -> dict[str, Array]:
-    """Values of the sites in a pass over one text, all tokens."""
-
-    def whole(tokens: Int[Array, "1 t"]) -> Float[Array, "1 t token"]:
+    def last(x: Float[Array, "1 t width"]) -> Float[Array, "1 t token"]:
         with editing(interventions, _moment(0)):
-            return model.logits(model.hidden(tokens))
+            return model.logits(x)
 
-    return tap(whole, *patterns)(tokens)[1]
+    return tap(last, *patterns)(x)[1]
 
 
 def padded(rows: list[list[int]], height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

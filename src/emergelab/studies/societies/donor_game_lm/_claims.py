@@ -6,9 +6,14 @@ import xarray as xr
 
 import emergelab as el
 
-from ._conditions import by_model, by_rule
+from ._conditions import QUICK, by_model, by_rule
 
 _TENTH = "a tenth of the scale: what one could see by eye"
+
+
+def _at_quick(condition: str, verdict: str) -> str:
+    """The verdict on record, which is that of the size `quick`."""
+    return verdict if condition in QUICK else "untested"
 
 
 def growth(d: xr.Dataset) -> xr.DataArray:
@@ -31,6 +36,7 @@ def _wiring() -> list[el.Claim]:
             0.0001,
             published="the authors' code gives 0 after ten failures, without counting them",
             about="above 5 % nothing should be concluded",
+            expect=_at_quick(name, "supported"),
         )
         for wording, name in by_model().items()
     ]
@@ -64,7 +70,7 @@ def _responses() -> list[el.Claim]:
             0.1,
             published="Claude 3.5 Sonnet does",
             about="a tenth of what perfect reciprocity would show",
-            expect="inconclusive",
+            expect=_at_quick(name, "inconclusive"),
         )
         for wording, name in by_model().items()
     ]
@@ -79,7 +85,7 @@ def _phenomenon() -> list[el.Claim]:
             0.1,
             published="with Claude 3.5 Sonnet; GPT-4o declines, Gemini 1.5 Flash rises slightly",
             about=f"{_TENTH}. Above what happens where agents decide at random",
-            expect="inconclusive",
+            expect=_at_quick(name, "inconclusive"),
         )
         for wording, name in by_model().items()
     ]
@@ -93,7 +99,7 @@ def _phenomenon() -> list[el.Claim]:
             0.1,
             published="not in the paper",
             about=f"{_TENTH}. The same numbers in another story, which no text about the Donor Game tells",
-            expect="inconclusive",
+            expect=_at_quick(harvest, "inconclusive"),
         ),
         el.Claim(
             "Numeric strategies of the kind do better than the model",
