@@ -46,6 +46,8 @@ Site for interventions: `fraction`, what is given by the donors of a round.
   that is never tried cannot be told from plain generosity, except by the probes.
 - The probes read what is given, and that is cut at 0 and 100 %: a weight of 2 reads as 1.
 - Compare `read_base` with `read_first`: a number of around 50 % in every situation is a habit, not a norm.
+- SmolLM2 gives a fifth, whatever it hears: a habit. (Ten societies of four, plain wording; the verdict page has the
+  numbers.) Numeric strategies under the same rules give 0.42 more.
 
 ## Things to try
 

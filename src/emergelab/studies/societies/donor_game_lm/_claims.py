@@ -85,7 +85,7 @@ def _phenomenon() -> list[el.Claim]:
             0.1,
             published="with Claude 3.5 Sonnet; GPT-4o declines, Gemini 1.5 Flash rises slightly",
             about=f"{_TENTH}. Above what happens where agents decide at random",
-            expect=_at_quick(name, "inconclusive"),
+            expect=_at_quick(name, "refuted"),
         )
         for wording, name in by_model().items()
     ]
@@ -108,6 +108,5 @@ def _phenomenon() -> list[el.Claim]:
             0.1,
             published="not in the paper",
             about=_TENTH,
-            expect="inconclusive",
         ),
     ]
