@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -29,6 +28,7 @@ from .._site import SiteInfo, _stack, catalogue, require
 from ..errors import UserError, nearest
 from ..intervention import Ablate, Clamp, Intervention, Scale, Shift
 from . import _passes as passes
+from ._answer import Answer
 from ._gguf import Gguf, Safetensors
 from ._llama import (
     PARTS,
@@ -42,14 +42,13 @@ from ._llama import (
     read_safetensors,
     shapes,
 )
+from ._sharing import ROWS, SHARED, common_tokens, cut_into_runs, padded_height
 from ._tokenizer import Tokenizer
 from .base import LM, Completion, ModelError, Request
 
 __all__ = ["Embedded", "open_embedded", "sites"]
 
-_SHARED = 16  # fewer tokens in common are not worth a pass of their own
 _SLOTS = 16_384  # tokens held at once; each costs 46 kB in SmolLM2
-_ROWS = 32
 _KEPT = 4096  # tokens of openings that are kept from one call to the next
 
 #: Sizes of the models among the assets, so that their sites can be listed before the weights are here.
@@ -252,11 +251,15 @@ class Embedded(LM):
         if self._alone:
             yield from (([i], [prompts[i]], ()) for i in range(len(prompts)))
             return
-        n = _common(prompts) if self.share and len(prompts) > 1 else 0
-        shared = (self._opening(prompts[0][:n]),) if n >= _SHARED else ()
+        n = common_tokens(prompts) if self.share and len(prompts) > 1 else 0
+        shared = (self._opening(prompts[0][:n]),) if n >= SHARED else ()
         n = n if shared else 0
         order = sorted(range(len(prompts)), key=lambda i: prompts[i])
-        runs = _runs([prompts[i] for i in order], n) if self.share else [(i, i + 1, n) for i in range(len(prompts))]
+        runs = (
+            cut_into_runs([prompts[i] for i in order], n)
+            if self.share
+            else [(i, i + 1, n) for i in range(len(prompts))]
+        )
         grouped, deep = self._runs_of([prompts[order[first]][n:k] for first, _, k in runs], shared)
         start, row = np.zeros(len(prompts), int), np.zeros(len(prompts), int)
         for r, (first, last, k) in enumerate(runs):
@@ -265,7 +268,7 @@ class Embedded(LM):
         # Neighbours of similar length waste little on padding.
         order = sorted(range(len(prompts)), key=lambda i: (len(left[i]), more[i]))
         while order:
-            take = _ROWS
+            take = ROWS
             while take > 1:
                 slots = max(passes.bucket(len(left[i])) + passes.bucket(more[i]) for i in order[:take])
                 if take * (slots + deep) <= _SLOTS:
@@ -274,7 +277,7 @@ class Embedded(LM):
             rows, order = order[:take], order[take:]
             before = shared
             if grouped is not None and start[rows].max() > n:
-                full = [*rows, *([rows[0]] * (_height(len(rows)) - len(rows)))]
+                full = [*rows, *([rows[0]] * (padded_height(len(rows)) - len(rows)))]
                 before = (*shared, passes.gather(grouped, row[full], len(grouped.lengths)))
             yield rows, [left[i] for i in rows], before
 
@@ -295,10 +298,10 @@ class Embedded(LM):
         if not longest:
             return None, 0
         width, parts = passes.bucket(longest), []
-        for at in range(0, len(openings), _ROWS):
-            some = openings[at : at + _ROWS]
+        for at in range(0, len(openings), ROWS):
+            some = openings[at : at + ROWS]
             # A run without an opening computes one token that nobody looks at.
-            tokens, lengths = passes.padded([ids or [0] for ids in some], _height(len(some)), width)
+            tokens, lengths = passes.padded([ids or [0] for ids in some], padded_height(len(some)), width)
             _, past = passes.begin(self.llama, self.interventions, tokens, lengths, shared)
             real = np.array([len(ids) for ids in some], np.int32)
             parts.append(Past(*passes.head((past.keys, past.values), len(some)), jnp.asarray(real)))
@@ -309,7 +312,7 @@ class Embedded(LM):
     ) -> tuple[Float[jax.Array, "row token"], tuple[Past, ...]]:
         longest = max(map(len, left))
         width = longest if self._alone else passes.bucket(longest)
-        tokens, lengths = passes.padded(list(left), _height(len(left)), width)
+        tokens, lengths = passes.padded(list(left), padded_height(len(left)), width)
         logits, past = passes.begin(self.llama, self.interventions, tokens, lengths, before)
         return logits, (*before, past)
 
@@ -355,7 +358,7 @@ class Embedded(LM):
         limits = np.array([r.max_tokens for r in full], np.int32)
         how = {"sampling": bool(temperature.any()), "nucleus": bool((top_p[temperature > 0] < 1).any())}
         token, told = passes.choose(logits, keys, 0, temperature, top_p, **how)
-        answers = [_Answer(self.tokenizer, r) for r in requests]
+        answers = [Answer(self.tokenizer, r) for r in requests]
         texts = np.arange(height)  # which text a row of the batch belongs to; those from `n` on are padding
         room = empty(self.llama.config, height, passes.bucket(int(limits.max())), self.llama.embed.dtype)
         t = 0
@@ -367,7 +370,7 @@ class Embedded(LM):
             if not going:
                 break
             t += 1
-            smaller = _height(len(going))
+            smaller = padded_height(len(going))
             if smaller < len(texts) and not self._alone:
                 # Texts that have ended leave the batch.
                 rows = np.array([*going, *([going[0]] * (smaller - len(going)))])
@@ -382,41 +385,6 @@ class Embedded(LM):
         return [a.completion(n) for a, n in zip(answers, lengths, strict=True)]
 
 
-class _Answer:
-    """What was said so far in answer to one request."""
-
-    def __init__(self, tokenizer: Tokenizer, request: Request) -> None:
-        self.tokenizer, self.request = tokenizer, request
-        self.ids: list[int] = []
-        self.told: list[float] = []
-        self.text, self.ended = "", ""
-
-    def add(self, token: int, logp: float) -> None:
-        """A further token; after the end it is ignored."""
-        if self.ended:
-            return
-        if token in self.tokenizer.ends:
-            self.ended = "stop"
-        else:
-            self.ids.append(token)
-            self.told.append(logp)
-            if len(self.ids) == self.request.max_tokens:
-                self.ended = "length"
-        self.text = self.tokenizer.decode(self.ids)
-        at = min((i for stop in self.request.stop if stop and (i := self.text.find(stop)) >= 0), default=-1)
-        if at >= 0:
-            self.text, self.ended = self.text[:at], "stop"
-            # The tokens that the text before the stop needs.
-            keep = next(
-                (k for k in range(len(self.ids)) if len(self.tokenizer.decode(self.ids[:k])) >= at), len(self.ids)
-            )
-            self.ids, self.told = self.ids[:keep], self.told[:keep]
-
-    def completion(self, tokens_in: int) -> Completion:
-        """The answer."""
-        return Completion(self.text, tokens_in, len(self.ids), float(np.sum(self.told)), self.ended)
-
-
 @jax.jit
 def _first_of(
     logits: Float[jax.Array, "row token"], first: Int[jax.Array, "row option"]
@@ -428,40 +396,6 @@ def _keys(requests: Sequence[Request]) -> Any:
     """A key of each request, a function of its address alone."""
     words = np.array([r.address.entropy()[:2] for r in requests], np.uint32)
     return jax.random.wrap_key_data(jnp.asarray(words))
-
-
-def _common(prompts: Sequence[list[int]]) -> int:
-    """How many tokens all prompts begin with, leaving at least one to each."""
-    first, last = min(prompts), max(prompts)  # in order of the ids, so all others share what these two share
-    n = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return min(n, min(map(len, prompts)) - 1)
-
-
-def _height(rows: int) -> int:
-    """The power of two that holds so many rows: batches of few heights compile few programs."""
-    return 1 << (rows - 1).bit_length()
-
-
-def _runs(prompts: Sequence[list[int]], n: int) -> list[tuple[int, int, int]]:
-    """Sorted prompts, all of which begin with the same `n` tokens, cut into runs (first, last, opening) so that the
-    most tokens are saved when each run's opening is computed once."""
-    common = [_common([a, b]) for a, b in itertools.pairwise(prompts)]
-    best: list[tuple[int, int, int]] = [(0, 0, n)]  # tokens saved up to here, where the last run begins, its opening
-    for last in range(1, len(prompts) + 1):
-        options = [(best[last - 1][0], last - 1, n)]
-        k = len(prompts[last - 1]) - 1
-        for first in range(last - 2, max(last - 1 - _ROWS, -1), -1):
-            k = min(k, common[first], len(prompts[first]) - 1)
-            if k - n < _SHARED:
-                break
-            options.append((best[first][0] + (last - first - 1) * (k - n), first, k))
-        best.append(max(options, key=lambda o: o[0]))
-    runs, last = [], len(prompts)
-    while last:
-        _, first, k = best[last]
-        runs.append((first, last, k))
-        last = first
-    return runs[::-1]
 
 
 # -- sites ----------------------------------------------------------------------------------------------------------
