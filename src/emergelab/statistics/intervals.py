@@ -336,7 +336,7 @@ def _student(value: float, error: float, df: float, level: float, name: str, n: 
 def _bca(
     resampled: Float[np.ndarray, "draws"],
     value: float,
-    influence: Sequence[Float[np.ndarray, "seeds"]],
+    influence: Sequence[Float[np.ndarray, "_"]],
     level: float,
     n: int,
     sd: float,
