@@ -27,7 +27,7 @@ from jaxtyping import Array, PyTree
 
 from .errors import SiteError, nearest
 
-__all__ = ["SiteInfo", "catalogue", "scope", "site", "site_scan", "tap"]
+__all__ = ["SiteInfo", "catalogue", "scope", "site", "site_grad", "site_scan", "tap"]
 
 
 class Handler(abc.ABC):
@@ -129,9 +129,8 @@ class Recorder(Handler):
         if get_opaque_trace_state() != self.trace:
             raise SiteError(
                 f"site {name!r} stands inside lax.scan, lax.cond, grad, vmap, an inner jit or jax.checkpoint, where "
-                f"its "
-                "value cannot be read from outside: use el.site_scan for a loop, or return the value and announce it "
-                "there"
+                "its value cannot be read from outside: use el.site_scan for a loop and el.site_grad for a gradient, "
+                "or return the value and announce it there"
             )
         if name in self.values:
             raise SiteError(
@@ -183,6 +182,33 @@ def site_scan(
         for name, value in stacked.items():
             recorder.process(name, value)
     return carry, ys
+
+
+def site_grad(f: Callable[..., Array]) -> Callable[..., PyTree]:
+    """`jax.grad` (by the first argument) whose inner sites can be read: a tap gets the values of the forward pass."""
+
+    def gradient(*args: PyTree) -> PyTree:
+        recorders = _stack.recorders
+        if not recorders:
+            return jax.grad(f)(*args)
+
+        def forward(*args: PyTree) -> tuple[Array, dict[str, Array]]:
+            inner = Recorder(tuple(p for r in recorders for p in r.patterns))
+            _stack.recorders = []
+            try:
+                with installed(inner, "recorders"):
+                    value = f(*args)
+            finally:
+                _stack.recorders = recorders
+            return value, inner.values
+
+        found, values = jax.grad(forward, has_aux=True)(*args)
+        for recorder in recorders:
+            for name, value in values.items():
+                recorder.process(name, value)
+        return found
+
+    return gradient
 
 
 class SiteInfo(NamedTuple):

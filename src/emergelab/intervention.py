@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import abc
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
@@ -37,6 +37,7 @@ __all__ = [
     "Shift",
     "Swap",
     "Window",
+    "clamps",
     "edit",
 ]
 
@@ -183,18 +184,44 @@ def _number(owner: str, name: str, value: Any) -> Any:
 
 
 class Clamp(Intervention):
-    """Replace the value by `value` (broadcast to the site's shape)."""
+    """Replace the value by `value` (broadcast to the site's shape), everywhere or `where` a mask is true.
+
+    `where` is a boolean array that broadcasts to the site's shape: one head, one row, one agent. A traced scalar turns
+    the clamp on and off by condition.
+    """
 
     site: str = eqx.field(static=True)
     value: Any
+    where: Any
     during: Schedule
-    payload: ClassVar[tuple[str, ...]] = ("value",)
+    payload: ClassVar[tuple[str, ...]] = ("value", "where")
 
-    def __init__(self, site: str, value: Any, during: Any = None) -> None:
+    def __init__(self, site: str, value: Any, during: Any = None, where: Any = None) -> None:
         self.site, self.value, self.during = site, _number("Clamp", "value", value), _schedule(during)
+        self.where = where if where is None or isinstance(where, jax.Array) else np.asarray(where)
+        if self.where is not None and self.where.dtype != bool:
+            raise UserError(f"Clamp: where must be true or false for each element, got {self.where.dtype} numbers")
 
     def apply(self, name: str, value: Array, moment: Moment) -> Array:
-        return jnp.asarray(self.value)
+        if self.where is None:
+            return jnp.asarray(self.value)
+        return jnp.where(self.where, jnp.asarray(self.value, value.dtype), value)
+
+
+def clamps(values: Mapping[str, Array], during: Any = None) -> list[Clamp]:
+    """A clamp for every site that a tap has read, to the value that it has read: the second pass of an edit.
+
+    Holding what a first pass saw while something else is changed tells what acts through what:
+
+        _, seen = el.tap(net, "L.*.pattern")(x)
+        with el.edit(el.Ablate("L.0.v"), *el.clamps(seen)):
+            y = net(x)  # the values of layer 0 are gone, all patterns are as they were
+
+    Args:
+        values: sites and their values, as `tap` returns them.
+        during: when, as for every intervention.
+    """
+    return [Clamp(name, value, during=during) for name, value in values.items()]
 
 
 class Ablate(Intervention):
