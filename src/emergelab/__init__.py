@@ -23,7 +23,7 @@ _WHERE = {
     "clamps": "intervention",
     "Condition": "condition:Condition", "grid": "condition",
     "run": "engine.driver", "resume": "engine.driver", "Interrupted": "engine.driver",
-    "rerun": "engine.driver", "Switch": "engine.switch",
+    "rerun": "engine.driver", "fork": "engine.forking", "Switch": "engine.switch",
     "sites": "engine.compiled",
     "Run": "runs.run", "load": "runs.run",
     "Claim": "claims", "contrast": "claims", "level": "claims", "proportion": "claims", "trend": "claims",

@@ -92,3 +92,20 @@ def test_bad_shapes_are_named(words, match):
 def test_too_long_a_sequence_is_named(network):
     with pytest.raises(UserError, match="8 tokens does not fit into a context of 7"):
         network(jnp.zeros((1, 8), int))
+
+
+def test_options_of_a_block(tokens):
+    def made(**options):
+        return Transformer.make(jax.random.key(0), vocabulary=11, context=7, width=8, depth=1, heads=2, **options)
+
+    assert (el.tap(made(activation="relu"))(tokens)[1]["L.0.act"] >= 0).all()
+    both = made(causal=False)
+    changed = tokens.at[:, 5].set((tokens[:, 5] + 1) % 11)
+    assert np.abs(both(tokens)[:, :5] - both(changed)[:, :5]).max() > 1e-3
+    net = made(qk_norm=True)
+    louder = eqx.tree_at(lambda n: n.blocks[0].query, net, 30.0 * net.blocks[0].query)
+    (_, a), (_, b) = el.tap(net)(tokens), el.tap(louder)(tokens)
+    np.testing.assert_allclose(a["L.0.scores"], b["L.0.scores"], atol=1e-4)
+    assert np.abs(a["L.0.scores"]).max() <= 4**0.5 + 1e-4
+    with pytest.raises(UserError, match="activation must be one of gelu, relu, got 'tanh'"):
+        made(activation="tanh")

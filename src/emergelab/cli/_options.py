@@ -20,6 +20,10 @@ Seeds = Annotated[int | None, typer.Option(help="Number of seeds; the size's own
 SizeName = Annotated[str, typer.Option(help="tiny, quick, full or paper.")]
 Out = Annotated[str | None, typer.Option(help="Folder or URL for the run; runs/<study>-<date>-<time> if not given.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Keep = Annotated[
+    str | None,
+    typer.Option(metavar="log|T,T,...", help="States to keep, for `emergelab fork`: at doubling times, or at these."),
+]
 Lm = Annotated[
     str | None,
     typer.Option(
@@ -104,6 +108,18 @@ def clamp_of(text: str) -> Any:
             raise UserError(f"{form}; START and STOP are whole numbers of steps, either may be left out")
         during = (int(start) if start else None, int(stop) if stop else None)
     return Clamp(site, value, during=during)
+
+
+def kept_of(text: str | None) -> Any:
+    """`log` or `100,200` as `keep=` takes it."""
+    if text is None:
+        return ()
+    if text == "log":
+        return text
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() for part in parts):
+        raise UserError(f"--keep takes 'log' or steps such as 100,200, got {text!r}")
+    return [int(part) for part in parts]
 
 
 def print_json(value: Any) -> None:

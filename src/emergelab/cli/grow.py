@@ -10,6 +10,7 @@ import typer
 from ._app import app
 from ._options import (
     Json,
+    Keep,
     Lm,
     LmAnyway,
     LmCache,
@@ -20,6 +21,7 @@ from ._options import (
     SizeName,
     clamp_of,
     foretell,
+    kept_of,
     opened_lm,
     print_json,
     settings,
@@ -48,6 +50,7 @@ def run(
     ] = None,
     out: Out = None,
     workers: Annotated[int | None, typer.Option(help="Blocks computed at once; one a core if not given.")] = None,
+    keep: Keep = None,
     lm: Lm = None,
     lm_cache: LmCache = None,
     lm_calls: LmCalls = None,
@@ -67,8 +70,44 @@ def run(
         "interventions": [clamp_of(c) for c in clamp or []],
     }
     foretell(study, size, options, lm_calls, lm_anyway, quiet or as_json, **what)
+    options["keep"] = kept_of(keep)
     made = study.run(size, **what, out=out, progress=not (quiet or as_json), workers=workers, **options)
     _conclude(study, made, as_json)
+
+
+@app.command()
+def fork(
+    directory: Annotated[str, typer.Argument(metavar="DIR")],
+    at: Annotated[int, typer.Option(help="Step to go on from; the run must have kept its state (run --keep).")],
+    clamp: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SITE=VALUE[@START:STOP]", help="Hold a site at a value, from the fork on or later."),
+    ] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="Only this condition; may be given several times.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Where the fork ends; where the run does if not given.")] = None,
+    out: Out = None,
+    workers: Annotated[int | None, typer.Option()] = None,
+    keep: Keep = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Go on from a state that a run has kept, and do something to it from there on."""
+    from ..engine.forking import fork as go_on
+
+    made = go_on(
+        directory,
+        at,
+        interventions=[clamp_of(c) for c in clamp or []],
+        conditions=condition,
+        steps=steps,
+        out=out,
+        workers=workers,
+        keep=kept_of(keep),
+        progress=not (quiet or as_json),
+    )
+    _say(made, as_json)
 
 
 @app.command()

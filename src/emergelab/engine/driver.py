@@ -11,7 +11,6 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..condition import Condition
@@ -23,18 +22,16 @@ from ..runs.run import Run
 from ..runs.store import FORMAT, FORMAT_VERSION, ArraySpec, Store, read_info, stored_dtype
 from ..system import HostSystem, System, values
 from . import compiled, host, serial
+from .blocks import compute
 from .plan import Block, Cell, cut, group, make_cells
 from .progress import Bar, Silent
 from .setup import persistent_compilation_cache
 from .switch import Switch
 from .switch import check as check_switch
 
-_BUFFER_BYTES = 32 << 20  # records held before they go to disk
 # State of one block, at most. On a CPU what does not stay in a core's cache is slow: networks of 0.4 MB a seed took
 # 0.28 ms a step in blocks of 16 and 0.39 ms in blocks of 48.
 _CACHED_BYTES, _DEVICE_BYTES = 8 << 20, 1 << 30
-_CHUNK_SECONDS = 2.0
-_COMMIT_SHARE = 0.05  # of the time may go into writing
 
 
 class Interrupted(KeyboardInterrupt):
@@ -65,6 +62,7 @@ def run(
     lm: Any = None,
     switch: Switch | None = None,
     parent: str | None = None,
+    keep: Sequence[int] | str = (),
 ) -> Run:
     """Grow a system under every condition and seed, and keep what it shows.
 
@@ -87,6 +85,8 @@ def run(
         lm: the language model that a `HostSystem`'s agents ask (an `emergelab.lm.LM`).
         switch: what changes in a `HostSystem`'s parameters or state at some step.
         parent: run of which this one is a repetition or a fork; noted in run.json.
+        keep: record times whose states stay on disk, to be looked into (`Run.state`) or gone on from (`el.fork`);
+            "log" is 0, every, 2 every, 4 every, ... and the end.
 
     Returns:
         the finished `Run`.
@@ -110,8 +110,8 @@ def run(
         _positive("block_seeds", block_seeds, 1)
     numbers = _seeds(seeds)
     cells = make_cells(system, conditions, interventions)
-    place = Place(out if out is not None else _default_folder(study or type(system).__name__.lower()))
-    info = _describe(system, cells, numbers, steps, every, taps, study, size, place)
+    place = Place(out if out is not None else default_folder(study or type(system).__name__.lower()))
+    info = describe(system, cells, numbers, steps, every, taps, study, size, place)
     if (lm is not None or switch is not None) and not isinstance(system, HostSystem):
         raise UserError("lm and switch are for a HostSystem; leave them out, and use interventions instead")
     if lm is not None:
@@ -121,22 +121,35 @@ def run(
     if switch is not None:
         check_switch(switch, [c.system for c in cells], steps)
         info["switch"] = switch.to_json()
+    if kept := times_to_keep(keep, steps, every):
+        info["keep"] = kept
     if isinstance(system, HostSystem):
+        if kept:
+            raise UserError("keep: a HostSystem's states are found again from its ledger (el.lm.replay, el.lm.fork)")
         if taps:
             raise UserError(
                 "taps: a HostSystem's sites are recorded by its own observables or events; leave taps empty"
             )
-        blocks, specs, widths = host.plan(cells, numbers, workers)
+    store, blocks = laid_out(info, cells, place, workers, block_seeds)
+    return carry_out(
+        store, info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries, lm=lm
+    )
+
+
+def laid_out(
+    info: dict[str, Any], cells: list[Cell], place: Place, workers: int | None, block_seeds: int | None = None
+) -> tuple[Store, list[Block]]:
+    """The plan of a run, and its folder with nothing computed yet."""
+    if isinstance(cells[0].system, HostSystem):
+        blocks, specs, widths = host.plan(cells, info["seeds"], workers)
     else:
-        blocks, specs, widths = _plan(cells, numbers, taps, workers, block_seeds)
+        blocks, specs, widths = _plan(cells, info["seeds"], info["taps"], workers, block_seeds)
     info["blocks"] = [b.to_json() for b in blocks]
-    times = np.arange(0, steps + 1, every)
+    times = np.arange(0, info["steps"] + 1, info["every"])
     store = Store.create(place, info, specs, times=times, chunk_conditions=widths[0], chunk_seeds=widths[1])
     info["interventions"] = serial.pack({c.name: c.interventions for c in cells}, place)
     store.write_info(info)
-    return _carry_out(
-        store, info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries, lm=lm
-    )
+    return store, blocks
 
 
 def resume(
@@ -166,9 +179,9 @@ def resume(
     if (lm is None) != ("lm" not in info) or (lm is not None and _same_lm(lm.about()) != _same_lm(info["lm"])):
         known = info.get("lm", {}).get("name", "none")
         raise RunError(f"{path}: the run was begun with the language model {known!r}; resume it with the same one")
-    cells = _cells_of(place, info, system)
+    cells = cells_of(place, info, system)
     blocks = [Block(i, tuple(b["conditions"]), tuple(b["seeds"]), b["width"]) for i, b in enumerate(info["blocks"])]
-    return _carry_out(
+    return carry_out(
         Store(place), info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries, lm=lm
     )
 
@@ -209,7 +222,7 @@ def rerun(
     """
     place = Place(path)
     info = read_info(place)
-    cells = _cells_of(place, info, system)
+    cells = cells_of(place, info, system)
     known = [c.name for c in cells]
     for name in conditions if conditions is not None else ():
         if name not in known:
@@ -244,7 +257,7 @@ def _same_lm(about: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in about.items() if k != "spec"}
 
 
-def _cells_of(place: Place, info: Mapping[str, Any], system: type[System] | type[HostSystem] | None) -> list[Cell]:
+def cells_of(place: Place, info: Mapping[str, Any], system: type[System] | type[HostSystem] | None) -> list[Cell]:
     """The conditions of a run, as its run.json tells them."""
     cls = system or serial.find_system(info["system"], str(place))
     interventions = serial.unpack(info["interventions"], place)
@@ -269,6 +282,20 @@ def _positive(name: str, value: Any, low: int) -> None:
         raise UserError(f"{name} must be below 2**31, got {value}")
 
 
+def times_to_keep(keep: Sequence[int] | str, steps: int, every: int) -> list[int]:
+    """Record times whose states are kept, in order."""
+    if isinstance(keep, str):
+        if keep != "log":
+            raise UserError(f"keep must be 'log' or a list of record times, got {keep!r}")
+        doubled = (every << i for i in range((steps // every).bit_length()))
+        return sorted({0, *doubled, steps})
+    times = sorted({int(t) for t in keep})
+    for time in times:
+        if time < 0 or time > steps or time % every:
+            raise UserError(f"keep: states are kept at multiples of every={every} from 0 to {steps}, got {time}")
+    return times
+
+
 def _seeds(seeds: int | Sequence[int]) -> list[int]:
     if isinstance(seeds, (int, np.integer)):
         _positive("seeds", seeds, 1)
@@ -279,7 +306,7 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
     return numbers
 
 
-def _default_folder(name: str) -> str:
+def default_folder(name: str) -> str:
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     folder, n = f"runs/{name}-{stamp}", 2
     while os.path.exists(folder):
@@ -287,7 +314,7 @@ def _default_folder(name: str) -> str:
     return folder
 
 
-def _describe(
+def describe(
     system: Any,
     cells: Sequence[Cell],
     seeds: list[int],
@@ -363,7 +390,7 @@ def _plan(
 # -- carrying it out ------------------------------------------------------------------------------------------------
 
 
-def _carry_out(
+def carry_out(
     store: Store,
     info: dict[str, Any],
     cells: list[Cell],
@@ -420,7 +447,7 @@ def _in_threads(
 
     def one(block: Block) -> None:
         with jax.default_device(devices[block.index % len(devices)]):
-            _compute(store, info, cells, block, bar, chunk, stop)
+            compute(store, info, cells, block, bar, chunk, stop)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="emergelab") as pool:
         futures = [pool.submit(one, block) for block in blocks]
@@ -438,143 +465,4 @@ def _in_threads(
             raise
 
 
-def _compute(
-    store: Store,
-    info: dict[str, Any],
-    cells: list[Cell],
-    block: Block,
-    bar: Silent,
-    chunk: int | None,
-    stop: threading.Event,
-) -> None:
-    """Bring one block to its end, from its last checkpoint if it has one."""
-    if stop.is_set():
-        return
-    members = [cells[i] for i in block.conditions]
-    names = [c.name for c in members]
-    every, records = int(info["every"]), int(info["steps"]) // int(info["every"]) + 1
-    numbers = info["seeds"][block.seeds[0] : block.seeds[1]]
-    real = len(numbers)
-    padded = numbers + [numbers[-1]] * (block.width - real)
-
-    shapes, tapped, _ = compiled.check(members[0], info["taps"])
-    nan_ok = {o.name for o in members[0].system.observables if o.nan_ok}
-    treedef, axes, stacked = compiled.stack(members)
-    row = sum(int(np.prod(s.shape)) * s.dtype.itemsize for s in shapes.values()) * len(members) * block.width
-    capacity = max(1, min(records, _BUFFER_BYTES // max(1, row)))
-    spec = compiled.Spec(treedef, axes, capacity, tapped)
-    leaves = [jnp.asarray(x) for x in stacked]
-    seeds = jnp.asarray(padded, jnp.int32)
-    each = jnp.zeros(len(members))
-
-    saved = store.read_checkpoint(block.index)
-    if saved is None:
-        with compiled.turns:  # networks that begin with orthogonal matrices call LAPACK
-            state = jax.block_until_ready(compiled.begin(spec, leaves, seeds, each))
-        record, marked = 0, {}
-    else:
-        state_shape = jax.eval_shape(lambda *a: compiled.begin(spec, *a), leaves, seeds, each)
-        state = _restored(saved[0], state_shape, store.place)
-        record, marked = saved[1]["records"], saved[1]["diverged"]
-    store.drop_events_from(block.index, record)
-
-    chunk_records, rows = chunk or 1, slice(*block.seeds)
-    while record < records and not stop.is_set():
-        begun = clock.monotonic()
-        n = min(chunk_records, capacity, records - record)
-        start = max(0, record - 1) * every
-        first = jnp.int32(0 if record == 0 else every)
-        args = (leaves, state, seeds, jnp.int32(start), first, jnp.int32(every), jnp.int32(n))
-        run_chunk = compiled.program(spec, *args)
-        begun = begun if chunk else clock.monotonic()
-        state, buffer = run_chunk(*args)
-        host_buffer = {name: np.asarray(b)[:n] for name, b in buffer.items()}
-        computed = clock.monotonic()
-
-        times = [(record + i) * every for i in range(n)]
-        events = _divergences(host_buffer, nan_ok, names, numbers, times, marked)
-        for name, block_of in host_buffer.items():
-            labelled = np.moveaxis(block_of, 0, 2)[:, :real]
-            store.append(
-                name, block.conditions, rows, record, labelled.astype(stored_dtype(labelled.dtype), copy=False)
-            )
-        store.write_events(block.index, record, events)
-        store.write_checkpoint(block.index, _leaves(state), {"records": record + n, "diverged": marked, "failed": {}})
-        committed = clock.monotonic()
-        bar.add(len(members) * real * (times[-1] - start))
-        record += n
-        if chunk is None:
-            # Long enough that writing stays a small share of the time, short enough to lose little.
-            aim = max(_CHUNK_SECONDS, (committed - computed) / _COMMIT_SHARE)
-            chunk_records = max(1, min(4 * chunk_records, int(n * aim / max(1e-6, computed - begun))))
-
-
-def _leaves(state: Any) -> list[np.ndarray]:
-    out = []
-    for leaf in jax.tree.leaves(state):
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            leaf = jax.random.key_data(leaf)
-        out.append(np.asarray(leaf))
-    return out
-
-
-def _restored(leaves: list[np.ndarray], shape: Any, place: Place) -> Any:
-    wanted, treedef = jax.tree.flatten(shape)
-    if len(wanted) != len(leaves):
-        raise RunError(
-            f"{place}: the checkpoint holds {len(leaves)} arrays, the system's state has {len(wanted)}; the code has "
-            f"changed since"
-        )
-    out = []
-    for want, have in zip(wanted, leaves, strict=True):
-        if jnp.issubdtype(want.dtype, jax.dtypes.prng_key):
-            out.append(jax.random.wrap_key_data(jnp.asarray(have), impl=jax.random.key_impl(want)))
-            continue
-        if want.dtype.kind == "V" or (
-            have.dtype != want.dtype and have.dtype.kind == "u" and have.dtype.itemsize == want.dtype.itemsize
-        ):
-            have = have.view(want.dtype)
-        if have.shape != want.shape or have.dtype != want.dtype:
-            raise RunError(
-                f"{place}: the checkpoint holds {have.dtype}{list(have.shape)} where the system's state has "
-                f"{want.dtype}{list(want.shape)}; the code has changed since"
-            )
-        out.append(jnp.asarray(have))
-    return jax.tree.unflatten(treedef, out)
-
-
-def _divergences(
-    buffer: dict[str, np.ndarray],
-    nan_ok: set[str],
-    names: list[str],
-    seeds: list[int],
-    times: list[int],
-    marked: dict[str, dict[str, int]],
-) -> list[dict[str, Any]]:
-    """Mark the seeds whose observables left the finite numbers, at the first such record; returns the new events."""
-    events = []
-    for name, found in buffer.items():
-        if found.dtype.kind != "f":
-            continue
-        bad = np.isinf(found) if name in nan_ok else ~np.isfinite(found)
-        bad = bad.reshape(*found.shape[:3], -1).any(-1)[:, :, : len(seeds)]
-        for c, s in zip(*np.nonzero(bad.any(0)), strict=True):
-            here = marked.setdefault(names[c], {})
-            step = times[int(np.argmax(bad[:, c, s]))]
-            seed = str(seeds[s])
-            if seed in here and here[seed] <= step:
-                continue
-            here[seed] = step
-            events.append(
-                {
-                    "time": step,
-                    "condition": names[c],
-                    "seed": seeds[s],
-                    "kind": "diverged",
-                    "payload": {"observable": name},
-                }
-            )
-    return events
-
-
-__all__ = ["Interrupted", "resume", "run"]
+__all__ = ["Interrupted", "rerun", "resume", "run"]

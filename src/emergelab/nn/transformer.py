@@ -1,8 +1,9 @@
 """A small decoder: the transformer of studies that watch abilities form, a few thousand to a few million weights.
 
 Pre-norm blocks of causal attention and a perceptron over a residual stream, learned positions, a readout that is not
-tied to the embedding (Radford et al. 2019, with LayerNorm before each part as there). Everything that an analysis reads
-or an intervention replaces is a site, under the names that the embedded language models use too:
+tied to the embedding (Radford et al. 2019, with LayerNorm before each part as there). Options: ReLU, attention both
+ways (for masked words), normalised queries and keys (Dehghani et al. 2023). Everything that an analysis reads or an
+intervention replaces is a site, under the names that the embedded language models use too:
 
     embed                                    [batch, token, width]
     L.i.q, L.i.k, L.i.v, L.i.heads           [batch, token, head, size]
@@ -15,6 +16,8 @@ or an intervention replaces is a site, under the names that the embedded languag
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -24,7 +27,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from emergelab import scope, site
 from emergelab.errors import UserError
 
-__all__ = ["Block", "Transformer"]
+__all__ = ["ACTIVATIONS", "Block", "Transformer"]
+
+ACTIVATIONS = {"gelu": jax.nn.gelu, "relu": jax.nn.relu}
 
 
 class Norm(eqx.Module):
@@ -58,9 +63,12 @@ class Block(eqx.Module):
     down: Float[Array, "hidden width"]
     down_bias: Float[Array, "width"]
     heads: int = eqx.field(static=True)
+    activation: str = eqx.field(static=True, default="gelu")
+    causal: bool = eqx.field(static=True, default=True)
+    qk_norm: bool = eqx.field(static=True, default=False)
 
     @classmethod
-    def make(cls, key: PRNGKeyArray, width: int, hidden: int, heads: int, depth: int) -> Block:
+    def make(cls, key: PRNGKeyArray, width: int, hidden: int, heads: int, depth: int, **options: Any) -> Block:
         """Entries N(0, 1/inputs); what is added to the stream is smaller by sqrt(2 depth), so that its variance after
         all blocks does not depend on how many there are."""
         q, k, v, o, u, d = jax.random.split(key, 6)
@@ -71,7 +79,7 @@ class Block(eqx.Module):
             Norm.make(width),
             _normal(u, (width, hidden)), jnp.zeros(hidden),
             added * _normal(d, (hidden, width)), jnp.zeros(width),
-            heads,
+            heads, **options,
         )  # fmt: skip
 
     def __call__(self, x: Float[Array, "batch token width"]) -> Float[Array, "batch token width"]:
@@ -82,12 +90,14 @@ class Block(eqx.Module):
         q = site("q", (h @ self.query).reshape(split))
         k = site("k", (h @ self.key).reshape(split))
         v = site("v", (h @ self.value).reshape(split))
+        if self.qk_norm:
+            q, k = _unit(q) * size**0.5, _unit(k) * size**0.5
         scores = site("scores", jnp.einsum("bqhd,bkhd->bhqk", q, k) * size**-0.5)
-        past = np.tril(np.ones((tokens, tokens), bool))
-        pattern = site("pattern", jax.nn.softmax(jnp.where(past, scores, -jnp.inf), axis=-1))
+        seen = np.tril(np.ones((tokens, tokens), bool)) if self.causal else np.ones((tokens, tokens), bool)
+        pattern = site("pattern", jax.nn.softmax(jnp.where(seen, scores, -jnp.inf), axis=-1))
         mixed = site("heads", jnp.einsum("bhqk,bkhd->bqhd", pattern, v))
         x = site("mid", x + mixed.reshape(x.shape) @ self.project)
-        act = site("act", jax.nn.gelu(self.between(x) @ self.up + self.up_bias))
+        act = site("act", ACTIVATIONS[self.activation](self.between(x) @ self.up + self.up_bias))
         return site("out", x + site("ffn", act @ self.down + self.down_bias))
 
 
@@ -112,6 +122,9 @@ class Transformer(eqx.Module):
         heads: int = 4,
         hidden: int | None = None,
         answers: int | None = None,
+        activation: str = "gelu",
+        causal: bool = True,
+        qk_norm: bool = False,
     ) -> Transformer:
         """Random weights.
 
@@ -124,17 +137,23 @@ class Transformer(eqx.Module):
             heads: attention heads of a block.
             hidden: units of a block's perceptron; 4 `width` if not given.
             answers: size of the output; `vocabulary` if not given.
+            activation: of the perceptron, "gelu" or "relu".
+            causal: tokens see earlier ones only; otherwise all.
+            qk_norm: queries and keys of unit length (times the root of their size), so that scores cannot grow.
 
         Raises:
-            UserError: a width that the heads do not divide.
+            UserError: a width that the heads do not divide, or an unknown activation.
         """
+        if activation not in ACTIVATIONS:
+            raise UserError(f"Transformer: activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
         if width % heads:
             raise UserError(f"Transformer: width {width} is no multiple of heads {heads}; heads share it equally")
         e, p, r, *ks = jax.random.split(key, 3 + depth)
+        options = {"activation": activation, "causal": causal, "qk_norm": qk_norm}
         return cls(
             0.02 * jax.random.normal(e, (vocabulary, width)),
             0.02 * jax.random.normal(p, (context, width)),
-            tuple(Block.make(k, width, hidden or 4 * width, heads, depth) for k in ks),
+            tuple(Block.make(k, width, hidden or 4 * width, heads, depth, **options) for k in ks),
             Norm.make(width),
             _normal(r, (width, answers or vocabulary)),
         )
@@ -163,6 +182,10 @@ class Transformer(eqx.Module):
     def read(self, x: Float[Array, "*batch width"]) -> Float[Array, "*batch answer"]:
         """Logits from the stream: of all tokens, or of a single place of each sequence."""
         return site("logits", site("final", self.norm(x)) @ self.readout)
+
+
+def _unit(x: Float[Array, "*batch size"]) -> Float[Array, "*batch size"]:
+    return x * jax.lax.rsqrt(jnp.sum(x**2, axis=-1, keepdims=True) + 1e-9)
 
 
 def _normal(key: PRNGKeyArray, shape: tuple[int, int]) -> Float[Array, "inputs outputs"]:

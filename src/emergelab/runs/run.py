@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RunError
+from ..errors import RunError, UserError
 from .place import Place
-from .store import read_info
+from .store import read_info, read_kept
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,6 +80,50 @@ class Run:
                 done |= json.loads(self.place.read(name))
             found.append(done)
         return found
+
+    @property
+    def kept(self) -> list[int]:
+        """Steps whose states lie on disk (`keep=` of `el.run`)."""
+        return list(self.info.get("keep", ()))
+
+    def state(self, time: int, condition: str | None = None) -> xr.Dataset:
+        """What a kept state holds: every array under its dotted name (`net.first`), with dims (seed, ...).
+
+        Args:
+            time: one of `kept`.
+            condition: which; may be left out if there is one only.
+
+        Raises:
+            UserError: a time that was not kept, or an unknown condition.
+            RunError: the run has not come so far, or a file is damaged.
+        """
+        import numpy as np
+        import xarray as xr
+
+        conditions, seeds = list(self.info["conditions"]), self.info["seeds"]
+        if condition is None and len(conditions) == 1:
+            condition = conditions[0]
+        if condition not in conditions:
+            raise UserError(f"{self.path}: condition must be one of {', '.join(conditions)}, got {condition!r}")
+        blocks = list(self._kept_of(time, conditions.index(condition)))
+        names = blocks[0][0]
+        parts = [[a[row, : last - first] for a in arrays] for _, arrays, row, (first, last) in blocks]
+        values = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        variables = {
+            name: xr.DataArray(v, dims=("seed", *(f"{name}.{i}" for i in range(v.ndim - 1))))
+            for name, v in zip(names, values, strict=True)
+        }
+        return xr.Dataset(variables, coords={"seed": seeds}, attrs={"condition": condition, "time": time})
+
+    def _kept_of(self, time: int, condition: int) -> Iterator[tuple[list[str], list[Any], int, tuple[int, int]]]:
+        """The blocks of a condition at a kept time: names, arrays, the condition's row, and which seeds."""
+        if time not in self.kept:
+            have = ", ".join(map(str, self.kept)) or "none; grow it with keep='log' or keep=[...]"
+            raise UserError(f"{self.path}: no state of step {time} was kept (kept: {have})")
+        for index, block in enumerate(self.info["blocks"]):
+            if condition in block["conditions"]:
+                names, arrays = read_kept(self.place, time, index)
+                yield names, arrays, block["conditions"].index(condition), tuple(block["seeds"])
 
     @property
     def records(self) -> int:

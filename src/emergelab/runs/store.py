@@ -5,6 +5,7 @@
     RUN/events/*.parquet     failures, divergences, decisions, notes
     RUN/checkpoints/*.npz    last state of every block (arrays and JSON only)
     RUN/checkpoints/*.json   how far every block is
+    RUN/kept/*.npz           states that were to be kept, by time and block
 
 Every file is replaced whole, and a chunk's data are written before its checkpoint, so a reader in another process may
 open the run at any time, and a killed run continues from the last checkpoint and writes the same values again.
@@ -154,15 +155,23 @@ class Store:
 
     def write_checkpoint(self, block: int, leaves: Sequence[np.ndarray], progress: Mapping[str, Any]) -> None:
         """Keep the last state of a block; `progress` says how far it is (JSON)."""
-        arrays = {"progress": np.frombuffer(json.dumps(progress).encode(), np.uint8)}
+        self._write_leaves(f"checkpoints/{block:05d}.npz", leaves, progress=progress)
+        self.place.write(f"checkpoints/{block:05d}.json", json.dumps(progress).encode())
+
+    def write_kept(self, block: int, time: int, leaves: Sequence[np.ndarray], names: Sequence[str]) -> None:
+        """Keep the state of a block at a record time for good, with the names of its arrays."""
+        self._write_leaves(f"kept/{time:012d}-{block:05d}.npz", leaves, names=list(names))
+
+    def _write_leaves(self, name: str, leaves: Sequence[np.ndarray], **about: Any) -> None:
+        """Arrays, and JSON about them, as one npz file."""
+        arrays = {key: np.frombuffer(json.dumps(value).encode(), np.uint8) for key, value in about.items()}
         for i, leaf in enumerate(leaves):
             leaf = np.asarray(leaf)
             # Types that numpy does not know by itself (bfloat16) go as raw bytes: no pickle, ever.
             arrays[f"leaf{i}"] = leaf if leaf.dtype.kind in "iufbc" else leaf.view(f"u{leaf.dtype.itemsize}")
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        self.place.write(f"checkpoints/{block:05d}.npz", buffer.getvalue())
-        self.place.write(f"checkpoints/{block:05d}.json", json.dumps(progress).encode())
+        self.place.write(name, buffer.getvalue())
 
     def read_checkpoint(self, block: int) -> tuple[list[np.ndarray], dict[str, Any]] | None:
         """The last state and progress of a block, or None if it has none yet."""
@@ -175,6 +184,23 @@ class Store:
                 return [file[f"leaf{i}"] for i in range(len(file.files) - 1)], progress
         except (ValueError, KeyError, OSError, EOFError) as error:
             raise RunError(f"{self.place}: {name} is damaged ({error}); delete that file to redo its block") from None
+
+
+def read_kept(place: Place, time: int, block: int) -> tuple[list[str], list[np.ndarray]]:
+    """Names and arrays of a state that was kept; leading axes (condition, seed) of the block.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    name = f"kept/{time:012d}-{block:05d}.npz"
+    if not place.exists(name):
+        raise RunError(f"{place}: {name} is missing; the run has not come to step {time} yet, or the file was deleted")
+    try:
+        with np.load(io.BytesIO(place.read(name)), allow_pickle=False) as file:
+            names = json.loads(file["names"].tobytes())
+            return names, [file[f"leaf{i}"] for i in range(len(names))]
+    except (ValueError, KeyError, OSError, EOFError) as error:
+        raise RunError(f"{place}: {name} is damaged ({error})") from None
 
 
 def read_info(place: Place) -> dict[str, Any]:
