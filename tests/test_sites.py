@@ -97,7 +97,7 @@ def test_site_scan_stacks_what_a_tap_reads_and_is_scan_otherwise():
 ])  # fmt: skip
 def test_a_value_that_cannot_leave_is_a_clear_error(f):
     for g in (el.tap(f, "h"), jax.jit(el.tap(f, "h"))):
-        with pytest.raises(el.UserError, match=r"use el\.site_scan"):
+        with pytest.raises(el.UserError, match=r"use el\.site_scan, el\.site_grad or el\.site_vmap"):
             g(jnp.float32(1))
 
 
@@ -140,3 +140,26 @@ def test_sites_inside_transforms_are_listed():
             return jax.lax.cond(state[0], lambda s: el.site("inner", s), lambda s: s, state)
 
     assert "inner" in {s.name for s in el.sites(Inner())}
+
+
+def test_site_vmap_batches_what_a_tap_reads_and_is_vmap_otherwise():
+    def f(x, w):
+        return el.site("h", x * w).sum()
+
+    x, w = jnp.arange(6.0).reshape(3, 2), jnp.array([1.0, 2.0])
+    out, taps = jax.jit(el.tap(el.site_vmap(f, (0, None))))(x, w)
+    np.testing.assert_array_equal(taps["h"], x * w)
+    np.testing.assert_array_equal(out, jax.vmap(f, (0, None))(x, w))
+    with el.edit(el.Clamp("h", [1.0, 0.0])):  # of each example
+        assert (el.site_vmap(f, (0, None))(x, w) == 1).all()
+
+
+def test_transforms_that_let_values_out_nest():
+    def deep(w, x):
+        def one(row):
+            return el.site_scan(lambda c, v: (el.site("h", c * w + v), None), 0.0, row)[0]
+
+        return (el.site_vmap(one)(x) ** 2).sum()
+
+    grad, taps = jax.jit(el.tap(el.site_grad(deep)))(jnp.float32(0.5), jnp.ones((4, 3)))
+    assert taps["h"].shape == (4, 3) and grad == jax.grad(deep)(jnp.float32(0.5), jnp.ones((4, 3)))

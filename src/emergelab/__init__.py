@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "System": "system", "HostSystem": "system", "param": "system", "static": "system", "choice": "system",
     "Observable": "observable",
-    "site": "_site", "scope": "_site", "site_scan": "_site", "site_grad": "_site", "tap": "_site",
+    "site": "_site", "scope": "_site", "site_scan": "_site", "site_grad": "_site", "site_vmap": "_site", "tap": "_site",
     "Training": "training", "TrainState": "training",
     "Clamp": "intervention", "Ablate": "intervention", "Shift": "intervention", "Scale": "intervention",
     "Noise": "intervention", "Swap": "intervention", "Replay": "intervention", "Intervention": "intervention",

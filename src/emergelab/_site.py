@@ -27,7 +27,7 @@ from jaxtyping import Array, PyTree
 
 from .errors import SiteError, nearest
 
-__all__ = ["SiteInfo", "catalogue", "scope", "site", "site_grad", "site_scan", "tap"]
+__all__ = ["SiteInfo", "catalogue", "scope", "site", "site_grad", "site_scan", "site_vmap", "tap"]
 
 
 class Handler(abc.ABC):
@@ -129,8 +129,8 @@ class Recorder(Handler):
         if get_opaque_trace_state() != self.trace:
             raise SiteError(
                 f"site {name!r} stands inside lax.scan, lax.cond, grad, vmap, an inner jit or jax.checkpoint, where "
-                "its value cannot be read from outside: use el.site_scan for a loop and el.site_grad for a gradient, "
-                "or return the value and announce it there"
+                "its value cannot be read from outside: use el.site_scan, el.site_grad or el.site_vmap "
+                "in its place, or return the value and announce it there"
             )
         if name in self.values:
             raise SiteError(
@@ -168,19 +168,11 @@ def site_scan(
         return jax.lax.scan(f, init, xs, length)
 
     def body(carry: PyTree, x: PyTree) -> tuple[PyTree, Any]:
-        inner = Recorder(tuple(p for r in recorders for p in r.patterns))
-        _stack.recorders = []
-        try:
-            with installed(inner, "recorders"):
-                carry, y = f(carry, x)
-        finally:
-            _stack.recorders = recorders
-        return carry, (y, inner.values)
+        (carry, y), values = _inner(f, recorders, carry, x)
+        return carry, (y, values)
 
     carry, (ys, stacked) = jax.lax.scan(body, init, xs, length)
-    for recorder in recorders:
-        for name, value in stacked.items():
-            recorder.process(name, value)
+    _announce_again(recorders, stacked)
     return carry, ys
 
 
@@ -193,22 +185,51 @@ def site_grad(f: Callable[..., Array]) -> Callable[..., PyTree]:
             return jax.grad(f)(*args)
 
         def forward(*args: PyTree) -> tuple[Array, dict[str, Array]]:
-            inner = Recorder(tuple(p for r in recorders for p in r.patterns))
-            _stack.recorders = []
-            try:
-                with installed(inner, "recorders"):
-                    value = f(*args)
-            finally:
-                _stack.recorders = recorders
-            return value, inner.values
+            return _inner(f, recorders, *args)
 
         found, values = jax.grad(forward, has_aux=True)(*args)
-        for recorder in recorders:
-            for name, value in values.items():
-                recorder.process(name, value)
+        _announce_again(recorders, values)
         return found
 
     return gradient
+
+
+def site_vmap(f: Callable[..., PyTree], in_axes: Any = 0) -> Callable[..., PyTree]:
+    """`jax.vmap` whose inner sites can be read: a tap gets their values with a new leading axis.
+
+    Interventions act on the value of each example (its shape has no such axis).
+    """
+
+    def mapped(*args: PyTree) -> PyTree:
+        recorders = _stack.recorders
+        if not recorders:
+            return jax.vmap(f, in_axes)(*args)
+
+        def one(*args: PyTree) -> tuple[PyTree, dict[str, Array]]:
+            return _inner(f, recorders, *args)
+
+        out, values = jax.vmap(one, in_axes)(*args)
+        _announce_again(recorders, values)
+        return out
+
+    return mapped
+
+
+def _inner(f: Callable[..., PyTree], recorders: list[Recorder], *args: PyTree) -> tuple[PyTree, dict[str, Array]]:
+    """What `f` returns and what its sites hold, inside a transform that the values have to be carried out of."""
+    inner = Recorder(tuple(p for r in recorders for p in r.patterns))
+    _stack.recorders = []
+    try:
+        with installed(inner, "recorders"):
+            return f(*args), inner.values
+    finally:
+        _stack.recorders = recorders
+
+
+def _announce_again(recorders: list[Recorder], values: dict[str, Array]) -> None:
+    for recorder in recorders:
+        for name, value in values.items():
+            recorder.process(name, value)
 
 
 class SiteInfo(NamedTuple):

@@ -14,7 +14,7 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 import emergelab as el
-from emergelab.nn.attention_only import AttentionOnly, Gated, Tokens, causal_softmax
+from emergelab.nn.attention_only import AttentionOnly, Gated, Minimal, Tokens, causal_softmax
 from emergelab.nn.item_labels import Prior, Sequences, Table, bursty, draw, prior, table, unsupported
 from emergelab.studies.networks.icl import study
 from emergelab.studies.networks.icl._measures import duration_over_onset, lesser_of_both, rise
@@ -234,6 +234,43 @@ def test_the_recurrent_net_has_as_many_weights_and_reads_every_token():
     for t in (0, 8):
         assert abs(answer(content.at[:, t].add(1.0))[0] - before).max() > 1e-5
     assert seen["h"].shape == (9, 2, width)
+
+
+def test_two_large_numbers_make_an_induction_head():
+    """The last item's mass lies on labels of its class, by either number alone it does not."""
+    t = table(jax.random.key(0), 64, 8, 48)
+    data = bursty(jax.random.key(1), t, prior(64, 0.0, 64, 8), batch=200, items=4, burst=2, noise=0.1, distinct=True)
+    net = Minimal.make(jax.random.key(2), 48, 8)
+
+    @jax.jit
+    def mass(first, second):
+        made = eqx.tree_at(lambda n: (n.first, n.second), net, (first, second))
+        pattern = el.tap(made, "L.*.pattern")(Tokens(data.content, None, 9))[1]["L.1.pattern"]
+        return (pattern[:, 0, 1::2] * data.match).sum(axis=1).mean()
+
+    full, none = jnp.float32(8.0), jnp.float32(0.0)
+    assert mass(full, full) > 0.95
+    assert mass(none, none) == pytest.approx(2 / 9, abs=1e-5)
+    assert mass(none, full) < 0.5 and mass(full, none) == pytest.approx(2 / 9, abs=1e-5)
+
+
+def test_a_class_means_one_thing_in_a_sequence_and_any_of_its_meanings_over_all():
+    t = table(jax.random.key(0), 64, 8, 12)
+    draw = {"batch": 500, "items": 4, "burst": 2, "noise": 0.0}
+    data = bursty(jax.random.key(1), t, prior(64, 0.0, 64, 8), **draw, meanings=3)
+    items = np.asarray(data.content)[:, ::2]
+    index = np.argmin(((items[:, :, None] - np.asarray(t.means)) ** 2).sum(-1), axis=-1)
+    label = np.concatenate([data.labels, data.target[:, None]], axis=1)
+    shift = (label - index) % 8
+    assert set(shift.ravel()) == {0, 1, 2}
+    for k in range(3):
+        assert np.mean(shift == k) == pytest.approx(1 / 3, abs=0.05)
+    different = index[:, :, None] != index[:, None, :]
+    agree = shift[:, :, None] == shift[:, None, :]
+    two = different.any(axis=(1, 2))  # sequences of two classes
+    assert (agree | different)[two].all()
+    plain = bursty(jax.random.key(1), t, prior(64, 0.0, 64, 8), **draw)
+    np.testing.assert_array_equal(plain.match, data.match)
 
 
 def test_blurred_labels_cannot_tell_their_items_apart():

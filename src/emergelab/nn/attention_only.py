@@ -13,6 +13,8 @@ announces every site, in about a third of the time.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -21,7 +23,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from emergelab import scope, site, site_scan
 
-__all__ = ["AttentionOnly", "Gated", "Head", "Tokens"]
+__all__ = ["AttentionOnly", "Gated", "Head", "Minimal", "Tokens"]
 
 
 def _normal(key: PRNGKeyArray, shape: tuple[int, ...], variance: float) -> Float[Array, "..."]:
@@ -204,3 +206,39 @@ class Gated(eqx.Module):
 
         h, _ = site_scan(tick, jnp.zeros((tokens.content.shape[0], self.around.shape[0])), inputs)
         return self.readout(h)
+
+
+class Minimal(eqx.Module):
+    """What is left of `AttentionOnly` if both heads may do one thing only, each as strongly as one number says.
+
+    Layer 1 looks at the token before, with the score `first`; layer 2 looks where layer 1 has seen something like the
+    last item, with scores `second` times their inner product, and hands what stands there to the readout, beside the
+    last item itself. With both numbers large this is an induction head; they begin at 0, where both layers look evenly.
+    In the spirit of the reduced model of Reddy (2023), whose readout is reduced as well.
+    """
+
+    first: Float[Array, ""]
+    second: Float[Array, ""]
+    readout: Readout
+
+    #: A gradient step of Adam is as large for a number as for each of the entries of a matrix, of which a score sums
+    #: many; the numbers are held in units of this, so that they can move as fast as scores do.
+    UNIT: ClassVar[float] = 10.0
+
+    @classmethod
+    def make(cls, key: PRNGKeyArray, dim: int, labels: int) -> Minimal:
+        """Both numbers 0, a random readout, for contents of `dim` numbers."""
+        return cls(jnp.zeros(()), jnp.zeros(()), Readout.make(key, 2 * dim, labels))
+
+    def __call__(self, tokens: Tokens) -> Float[Array, "batch label"]:
+        """Logits after the last token. Sites: `L.i.scores`, `L.i.pattern`, `L.1.skip`, `L.1.out` as in `lean`."""
+        x, length = tokens.content, tokens.content.shape[1]
+        with scope("L", 0):
+            before = jnp.broadcast_to(jnp.eye(length, k=-1), (x.shape[0], length, length))
+            pattern = site("pattern", causal_softmax(site("scores", self.UNIT * self.first * before)))
+            seen = jnp.einsum("bij,bjd->bid", pattern, x)
+        with scope("L", 1):
+            scores = site("scores", self.UNIT * self.second * jnp.einsum("bd,btd->bt", x[:, -1], seen)[:, None])
+            pattern = site("pattern", causal_softmax(scores))
+            skip, out = site("skip", x[:, -1:]), site("out", jnp.einsum("bij,bjd->bid", pattern, x))
+        return self.readout(jnp.concatenate([skip, out], axis=-1)[:, 0])

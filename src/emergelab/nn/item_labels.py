@@ -150,6 +150,7 @@ def bursty(
     burst: int,
     p_bursty: Float[Array, ""] | float = 1.0,
     p_novel: Float[Array, ""] | float = 0.0,
+    meanings: Int[Array, ""] | int = 1,
     noise: Float[Array, ""] | float = 0.1,
     swap: int = 0,
     distinct: bool = False,
@@ -164,6 +165,7 @@ def bursty(
         p_bursty: share of bursty sequences, traced.
         p_novel: share of the bursty sequences whose classes are fresh random vectors with random labels,
             traced.
+        meanings: labels that a class may carry, one of them in each sequence: its own and those after it, traced.
         noise: standard deviation of an item around its class mean, relative to the classes' own, traced.
         swap: added to the label of every class (mod L): 1 makes what was learnt in weights wrong.
         distinct: the classes of a bursty context have different labels.
@@ -172,6 +174,7 @@ def bursty(
     count, labels = items // burst, t.labels.shape[0]
     known = _distinct(ks[0], p, batch, count) if distinct else draw(ks[0], p, (batch, count))
     free = draw(ks[1], p, (batch, items + 1))
+    which = jax.random.randint(ks[9], (batch, items + 1), 0, meanings)
     is_bursty = jax.random.uniform(ks[2], (batch, 1)) < p_bursty
     is_novel = is_bursty & (jax.random.uniform(ks[3], (batch, 1)) < p_novel)
 
@@ -185,7 +188,9 @@ def bursty(
     fresh = _vectors(ks[7], (batch, count, t.means.shape[1]))
 
     index = jnp.where(is_bursty, jnp.take_along_axis(known, slot, axis=1), free)
-    label = jnp.where(is_novel, jnp.take_along_axis(made_up, slot, axis=1), (index + swap) % labels)
+    # items of one class in a bursty context mean the same
+    meaning = jnp.where(is_bursty, jnp.take_along_axis(which, slot, axis=1), which)
+    label = jnp.where(is_novel, jnp.take_along_axis(made_up, slot, axis=1), (index + meaning + swap) % labels)
     mean = jnp.where(is_novel[..., None], jnp.take_along_axis(fresh, slot[..., None], axis=1), t.means[index])
     same = jnp.where(is_novel, slot[:, :-1] == asked, index[:, :-1] == index[:, -1:])
     return Sequences(_pack(ks[8], t, mean, label, noise), label[:, :-1], label[:, -1], same)

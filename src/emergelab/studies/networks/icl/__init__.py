@@ -89,7 +89,12 @@ Sites for interventions: `p_bursty`, `p_novel`, `alpha`, `noise` (the data), `L.
   beside Zipf's law, and measuring abruptness by a fitted logistic curve were settled after first runs had been
   seen. How abrupt the rise is also depends on K: over nine seeds the mean ratio was 0.29 at K = 4096, 0.35 at
   1024, 0.89 at 256, and 0.71 under Zipf's law.
-- Not built: Reddy's two-parameter model of the induction head, an LSTM, and the loss of in-context learning in
+- The reduced network (`minimal`) keeps the perceptron of the full one, which sees the last item and what layer 2 hands
+  over; Reddy reduces the readout as well. Its two numbers are held in units of 10, for Adam moves a number no faster
+  than an entry of a matrix.
+- Chan et al. give every class as many labels as there are meanings; here a class's labels are its own and the ones
+  after it, so that classes share them.
+- Not built: an LSTM, and the loss of in-context learning in
   longer training. The sizes `full` and `paper` are written down, and their time is estimated from the cost of a
   step; they have not been run.
 
@@ -113,7 +118,7 @@ from ._measures import drop_of_acc_iwl, duration_over_onset, lesser_of_both
 from ._system import InContext
 
 QUICK = {"labels": 16, "dim": 32, "positions": 17, "batch": 48, "classes": 4096}
-SHOWN = ("bursty", "uniform", "k64", "k256", "k4096", "flat", "zipf", "novel", "recurrent")
+SHOWN = ("bursty", "uniform", "k64", "k256", "k4096", "flat", "zipf", "novel", "meanings", "recurrent", "minimal")
 TOKENS = 17
 
 
@@ -157,7 +162,9 @@ study = el.Study(
         "zipf15": {"p_bursty": 0.9, "alpha": 1.5},
         "zipf2": {"p_bursty": 0.9, "alpha": 2.0},
         "novel": {"k": 256, "p_novel": 0.5},
+        "meanings": {"k": 256, "meanings": 4},
         "recurrent": {"net": "gru"},
+        "minimal": {"net": "minimal"},
         "previous": el.Condition(
             interventions=(el.Clamp("L.0.pattern", _previous()),),
             about="layer 1 is a ready-made head: labels look at their items",
@@ -303,6 +310,30 @@ study = el.Study(
             0.05,
             published="dynamic meanings raise it (Chan et al. 2022)",
             about="half of the bursty sequences have made-up classes; 0.05: a difference one can see",
+        ),
+        el.Claim(
+            "Words with several meanings favour learning in context",
+            el.contrast("acc_icl", "meanings", "k256"),
+            ">",
+            0.05,
+            published="the more labels a class may carry, the more (Chan et al. 2022)",
+            about="a class carries one of four labels, anew in every sequence; the margin of the claim before",
+        ),
+        el.Claim(
+            "Two numbers that make an induction head are enough to learn in context",
+            el.level("acc_icl", "minimal", value=0.9),
+            ">",
+            0.02,
+            published="a reduced model with a few parameters reproduces it (Reddy 2023)",
+            about="above 0.92: what the full network reaches, less than a tenth lost",
+        ),
+        el.Claim(
+            "The two numbers learn abruptly, too",
+            el.level(duration_over_onset, "minimal", value=0.5),
+            "<",
+            0.1,
+            published="the reduced model's loss falls off a cliff (Reddy 2023)",
+            about="as for the full network: the rise takes less than 0.4 of the time to half of it",
         ),
     ),
     figures=(

@@ -12,14 +12,16 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 import emergelab as el
-from emergelab.nn.attention_only import AttentionOnly, Gated, Tokens
+from emergelab.nn.attention_only import AttentionOnly, Gated, Minimal, Tokens
 from emergelab.nn.item_labels import Prior, Sequences, Table, bursty, prior, table, unsupported
+
+Net = AttentionOnly | Gated | Minimal
 
 
 class State(eqx.Module):
     """The network, its optimiser's memory, and the seed's own table of classes."""
 
-    net: AttentionOnly | Gated
+    net: Net
     optimiser: optax.OptState
     table: Table
 
@@ -49,13 +51,19 @@ class InContext(el.System):
     p_novel: float = el.param(
         0.0, low=0.0, high=1.0, unit="1", about="share of bursty sequences with made-up classes, p_C"
     )
+    meanings: int = el.param(
+        1, low=1, high=1024, about="labels that a class may carry, one in each sequence; at most L"
+    )
     noise: float = el.param(
         0.1, low=0.0, high=10.0, unit="1", about="spread within a class, relative to the means', eps"
     )
     rate: float = el.param(1e-3, low=0.0, high=10.0, unit="1", about="learning rate")
     decay: float = el.param(1e-6, low=0.0, high=1.0, unit="1", about="share of every weight lost in a step")
     net: str = el.choice(
-        "attention", options=("attention", "gru"), static=True, about="two attention layers, or recurrent"
+        "attention",
+        options=("attention", "gru", "minimal"),
+        static=True,
+        about="two attention layers, a recurrent net, or two numbers that make an induction head",
     )
     optimiser: str = el.choice("adam", options=("adam", "sgd"), static=True, about="rule of the gradient step")
     repeats: str = el.choice(
@@ -119,6 +127,10 @@ class InContext(el.System):
                 f"'positions' must be at least 2 * items + 1 = {length}, got {self.positions}",
             ),
             (
+                np.all(self.meanings <= self.labels),
+                f"'meanings' must be at most labels={self.labels}, got {self.meanings}",
+            ),
+            (
                 self.items // self.burst < self.labels,
                 f"'labels' must exceed items / burst, got {self.labels}",
             ),
@@ -128,8 +140,11 @@ class InContext(el.System):
 
     def init(self, key: PRNGKeyArray) -> State:
         of_net, of_table = jax.random.split(key)
-        make = AttentionOnly.make if self.net == "attention" else Gated.make
-        net = make(of_net, self.positions + self.dim, self.labels)
+        width = self.positions + self.dim
+        if self.net == "minimal":
+            net: Net = Minimal.make(of_net, self.dim, self.labels)
+        else:
+            net = (AttentionOnly if self.net == "attention" else Gated).make(of_net, width, self.labels)
         return State(net, self._rule().init(net), table(of_table, self.classes, self.labels, self.dim))
 
     def step(self, state: State, key: PRNGKeyArray) -> State:
@@ -137,7 +152,7 @@ class InContext(el.System):
         data = self.sequences(of_data, state.table, self.prior(), self.batch)
         tokens = self.tokens(of_place, data.content)
 
-        def loss(net: AttentionOnly | Gated) -> Float[Array, ""]:
+        def loss(net: Net) -> Float[Array, ""]:
             return _loss(self.logits(net, tokens), data.target).mean()
 
         change, memory = self._rule().update(jax.grad(loss)(state.net), state.optimiser)
@@ -155,7 +170,8 @@ class InContext(el.System):
         """Sequences as in training. Sites: `p_bursty`, `p_novel`, `noise`."""
         mixture = {name: el.site(name, jnp.asarray(getattr(self, name))) for name in ("p_bursty", "p_novel", "noise")}
         shape = {"batch": batch, "items": self.items, "burst": self.burst}
-        return bursty(key, t, p, **shape, **mixture, distinct=self.repeats == "distinct")
+        meanings = jnp.asarray(self.meanings)
+        return bursty(key, t, p, **shape, **mixture, meanings=meanings, distinct=self.repeats == "distinct")
 
     def tokens(self, key: PRNGKeyArray, content: Float[Array, "batch token dim"]) -> Tokens:
         """Content with positions, shifted at random if there are more positions than tokens."""
@@ -163,9 +179,9 @@ class InContext(el.System):
         spare = self.positions - length
         return Tokens(content, jax.random.randint(key, (batch,), 0, spare + 1) if spare else None, self.positions)
 
-    def logits(self, net: AttentionOnly | Gated, tokens: Tokens) -> Float[Array, "batch label"]:
+    def logits(self, net: Net, tokens: Tokens) -> Float[Array, "batch label"]:
         """The network's answer to each sequence."""
-        if isinstance(net, Gated):
+        if not isinstance(net, AttentionOnly):
             return net(tokens)
         return net.lean(tokens) if self.compute == "lean" else net.full(tokens)
 
