@@ -1,9 +1,9 @@
 """How many calls of a model a study will make, told before the first one is made.
 
 A society's calls follow from what its agents do, so they are counted where that is cheap: one seed of each condition is
-rehearsed for its first two steps, with answers that are drawn at random and valid. The first step counts once, the
-second one for every further step. Where later steps ask more or less than the second, or a model's answers have to be
-repaired, the true number is another one; what was granted (`Budget`) holds either way.
+rehearsed for its first steps, up to eight, with answers that are drawn at random and valid; further steps count as the
+mean of those after the first. Where later steps ask more or less, or a model's answers have to be repaired, the true
+number is another one; what was granted (`Budget`) holds either way.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Expected", "expect"]
 
-_REHEARSED = 2  # steps
+_REHEARSED = 8  # steps
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,11 @@ def expect(
             raise UserError(f"the rehearsal failed ({found['error']})")
     at = Counter((c.condition, c.time) for c in ledger)
     names = [str(c) for c in run.info["conditions"]]
-    further = chosen.steps - 1 if chosen.steps > 1 else 0
-    calls = {n: number * (at[n, 0] + at[n, steps - 1] * further) for n in names}
+    calls = {}
+    for name in names:
+        later = sum(at[name, t] for t in range(1, steps))
+        further = (chosen.steps - steps) * later / max(1, steps - 1)
+        calls[name] = round(number * (at[name, 0] + later + further))
     return Expected(calls, number, chosen.steps)
 
 
