@@ -55,8 +55,7 @@ def compute(
 
     saved = store.read_checkpoint(block.index)
     if saved is None:
-        with compiled.turns:  # networks that begin with orthogonal matrices call LAPACK
-            state = jax.block_until_ready(compiled.begin(spec, leaves, seeds, each))
+        state = compiled.started(spec, leaves, seeds, each)
         record, marked, start = 0, {}, 0
     else:
         state_shape = jax.eval_shape(lambda *a: compiled.begin(spec, *a), leaves, seeds, each)

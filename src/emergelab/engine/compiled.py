@@ -7,7 +7,8 @@ how many steps lie between records are *operands*, so however a run is cut, the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from ..intervention import Intervention, Moment, editing
 from ..observable import Observable
 from ..system import HostSystem, System
 from .plan import Cell, signature
+from .turns import Turns
 
 # Folded into a step's key for what must not share the step's own random numbers. Large, so that they meet neither a
 # step's `split` nor a plausible number of steps.
@@ -200,38 +202,47 @@ def advance(
 
 _programs: dict[Any, Any] = {}
 _lock = threading.Lock()
-# A call of LAPACK or FFT waits, in a thread of XLA's pool, for work that it gave to the same pool. Two programs with
-# such calls at once take all threads of a small pool and wait for ever (jaxlib 0.10 on two cores), so they take turns.
-_WAITING = ("lapack", "fft")
-turns = threading.Lock()
-compilations = 0  # for tests: how often XLA was asked in this process
+_turns = Turns()
+_WAITING = ("lapack", "fft")  # calls that need all threads; see turns.py
+compilations = 0  # for tests: how often XLA was asked for an `advance` in this process
 
 
 def program(spec: Spec, *args: Any) -> Any:
     """The compiled `advance` for these shapes."""
+    return _made(advance, spec, args)
+
+
+def started(spec: Spec, *args: Any) -> Any:
+    """What `begin` returns."""
+    return _made(begin, spec, args)(*args)
+
+
+def _made(verb: Any, spec: Spec, args: tuple[Any, ...]) -> Any:
     global compilations
     shapes = tuple(
         (jnp.shape(x), str(jnp.result_type(x))) if not hasattr(x, "dtype") else (x.shape, str(x.dtype))
         for x in jax.tree.leaves(args)
     )
     where = jax.tree.leaves(args[1])[0].devices() if jax.tree.leaves(args[1]) else ()
-    key = (spec, jax.tree.structure(args), shapes, frozenset(map(str, where)))
+    key = (verb, spec, jax.tree.structure(args), shapes, frozenset(map(str, where)))
     with _lock:
         if key not in _programs:
-            compilations += 1
-            lowered = advance.lower(spec, *args)
+            compilations += verb is advance
+            lowered = verb.lower(spec, *args)
             made = lowered.compile()
-            text = lowered.as_text() if jax.default_backend() == "cpu" else ""
-            _programs[key] = _in_turn(made) if any(name in text for name in _WAITING) else made
+            if jax.default_backend() == "cpu":
+                text = lowered.as_text()
+                made = _in_turn(made, _turns.alone if any(name in text for name in _WAITING) else _turns.together)
+            _programs[key] = made
         return _programs[key]
 
 
-def _in_turn(made: Any) -> Any:
-    def alone(*args: Any) -> Any:
-        with turns:
+def _in_turn(made: Any, turn: Callable[[], AbstractContextManager[None]]) -> Any:
+    def computed(*args: Any) -> Any:
+        with turn():
             return jax.block_until_ready(made(*args))
 
-    return alone
+    return computed
 
 
 # -- what a system shows, without computing -------------------------------------------------------------------------
