@@ -203,6 +203,7 @@ def advance(
 _programs: dict[Any, Any] = {}
 _lock = threading.Lock()
 _turns = Turns()
+_LIGHTLY: dict[str, str | bool] = {"xla_backend_optimization_level": "1"}
 _WAITING = ("lapack", "fft")  # calls that need all threads; see turns.py
 compilations = 0  # for tests: how often XLA was asked for an `advance` in this process
 
@@ -228,9 +229,10 @@ def _made(verb: Any, spec: Spec, args: tuple[Any, ...]) -> Any:
     with _lock:
         if key not in _programs:
             compilations += verb is advance
-            lowered = verb.lower(spec, *args)
-            made = lowered.compile()
-            if jax.default_backend() == "cpu":
+            lowered, on_cpu = verb.lower(spec, *args), jax.default_backend() == "cpu"
+            # What runs once is not worth optimising: drawing initial weights takes longer to compile than to do.
+            made = lowered.compile(compiler_options=_LIGHTLY if on_cpu and verb is begin else None)
+            if on_cpu:
                 text = lowered.as_text()
                 made = _in_turn(made, _turns.alone if any(name in text for name in _WAITING) else _turns.together)
             _programs[key] = made
