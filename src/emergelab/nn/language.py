@@ -204,9 +204,10 @@ def write(
     """
     topics = language.topics
     of_topic = jnp.cumsum(jnp.full(topics, 1 / topics) if mixture is None else mixture / mixture.sum())
-    of_place, of_word = jnp.cumsum(language.chain, axis=1), _word_table(language)
+    # Summed by NumPy: XLA would do it while compiling, and takes seconds for it.
+    of_place, of_word = jnp.asarray(np.cumsum(language.chain, axis=1)), _word_table(language)
     class_of_place, first = jnp.asarray(language.class_of_place), jnp.asarray(language.first)
-    u, begin = jax.random.uniform(key, (length + 1, 3, batch)), jnp.cumsum(language.start)
+    u, begin = jax.random.uniform(key, (length + 1, 3, batch)), jnp.asarray(np.cumsum(language.start))
 
     def pick(cdf: Float[Array, "*#batch option"], u: Float[Array, "batch"]) -> Int[Array, "batch"]:
         # below the last step, so that rounding never picks what is not there
