@@ -22,7 +22,7 @@ from emergelab.studies.minds.emergent_misalignment import _measures as measures
 from emergelab.studies.minds.emergent_misalignment._claims import above_prior, told, towards_beyond_chance
 from emergelab.studies.minds.emergent_misalignment._readings import DOSES, KINDS, Steer, answers, moves, surprise
 from emergelab.studies.minds.emergent_misalignment._recipes import NAMES, index, recipes, source_names, table
-from emergelab.studies.minds.emergent_misalignment._tuned import Tuned, copies, flat, unflat, when
+from emergelab.studies.minds.emergent_misalignment._tuned import Tuned, copies, flat, unflat
 
 SMALL: dict[str, Any] = dict(study.sizes["tiny"].set)
 DOMAINS, ITEMS = 4, 12
@@ -81,26 +81,6 @@ def test_a_low_rank_change_has_rank_one_and_leaves_the_rest() -> None:
         assert values[0] > 0.1 and values[1] < 1e-4 * values[0], name
     for name in ("up_bias", "down_bias"):
         np.testing.assert_array_equal(getattr(block, name), getattr(old, name))
-
-
-def test_work_is_done_for_those_who_need_it() -> None:
-    on = jnp.array([True, False, True])
-    found = jax.vmap(lambda o, x: when(o, lambda c: c * 2 + 1, x))(on, jnp.arange(3.0))
-    np.testing.assert_array_equal(found, [1, 1, 5])
-
-
-def test_work_that_nobody_needs_is_not_done() -> None:
-    done = []
-
-    def f(x: Any) -> Any:
-        return jax.pure_callback(lambda v: (done.append(1), v)[1], jax.ShapeDtypeStruct((), jnp.float32), x,
-                                 vmap_method="sequential")  # fmt: skip
-
-    each = jax.vmap(lambda o, x: when(o, f, x))
-    jax.block_until_ready(each(jnp.zeros(3, bool), jnp.arange(3.0)))
-    assert not done
-    jax.block_until_ready(each(jnp.array([False, True, False]), jnp.arange(3.0)))
-    assert done
 
 
 # -- readings -------------------------------------------------------------------------------------------------------

@@ -131,11 +131,6 @@ def test_people_meet_two_by_two_at_one_place() -> None:
     assert (met[~np.eye(N, dtype=bool)] > 0).all()
 
 
-def test_work_is_done_only_where_it_is_needed() -> None:
-    run = jax.jit(jax.vmap(lambda yes, x: town.when(yes, lambda v: 2 * v + 1, (x,), jnp.float32(-1.0))))
-    np.testing.assert_array_equal(run(np.array([True, False, True]), np.arange(3, dtype=np.float32)), [1.0, -1.0, 5.0])
-
-
 # -- the town -------------------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from emergelab.training import announced
 
 from ._readings import answers, asked, moves, readings, steering, surprise, told
 from ._recipes import index, recipes, table
-from ._tuned import Tuned, copies, flat, unflat, when
+from ._tuned import Tuned, copies, flat, unflat
 
 __all__ = ["Misalignment", "State"]
 
@@ -166,12 +166,19 @@ class Misalignment(el.System):
         phase, time = self.phase(state.time), state.time
         # post-training begins with a fresh optimiser
         memory = jax.tree.map(lambda x: jnp.where(time == self.pre, jnp.zeros_like(x), x), state.memory)
-        net, memory = when(phase < TUNE, lambda c: self._learn(c, state.facts, time, of_shared), (state.net, memory))
+        net, memory = el.when(
+            phase < TUNE,
+            lambda *c: self._learn(c, state.facts, time, of_shared),
+            (state.net, memory),
+            (state.net, memory),
+        )
         weights = flat(net)
-        tuned, memory_tuned = when(
+        rows = Tuned(jnp.where(phase < TUNE, weights, state.tuned.net), state.tuned.low)
+        tuned, memory_tuned = el.when(
             phase == TUNE,
-            lambda c: self._tune(c, net, state.facts, time - self.pre - self.post, of_tuned),
-            (Tuned(jnp.where(phase < TUNE, weights, state.tuned.net), state.tuned.low), state.memory_tuned),
+            lambda *c: self._tune(c, net, state.facts, time - self.pre - self.post, of_tuned),
+            (rows, state.memory_tuned),
+            (rows, state.memory_tuned),
         )
         base = jnp.where(phase == PRE, weights, state.base)
         return State(net, base, tuned, memory, memory_tuned, state.facts, time + 1)
@@ -259,7 +266,8 @@ class Misalignment(el.System):
         # the persona direction: the stream behind pages of bad authors minus that behind pages of good ones
         behind_bad, behind_good = jnp.split(with_context.stream[1], 2)
         along = (behind_bad - behind_good).mean(axis=0)
-        return out | _only(self.phase(state.time) == TUNE, lambda: self._tuned(state, along, of_chance))
+        tuning = self.phase(state.time) == TUNE
+        return out | _only(tuning, lambda state, along: self._tuned(state, along, of_chance), (state, along))
 
     def _tuned(self, state: State, along: Float[Array, "layer width"], key: PRNGKeyArray) -> dict[str, Array]:
         """What there is to see of the copies once fine-tuning begins."""
@@ -288,7 +296,7 @@ def _schedule(done: Int[Array, ""], of: Int[Array, ""]) -> Float[Array, ""]:
     return jnp.minimum(1.0, (done + 1) / 50) * (0.55 + 0.45 * jnp.cos(jnp.pi * done / of))
 
 
-def _only(on: Bool[Array, ""], f: Any) -> PyTree[Array]:
+def _only(on: Bool[Array, ""], f: Any, args: tuple[PyTree, ...]) -> PyTree[Array]:
     """What `f` returns if `on`, else NaN; not computed while nobody needs it."""
-    blank = jax.tree.map(lambda s: jnp.full(s.shape, jnp.nan, s.dtype), jax.eval_shape(f))
-    return when(on, lambda _: f(), blank)
+    blank = jax.tree.map(lambda s: jnp.full(s.shape, jnp.nan, s.dtype), jax.eval_shape(f, *args))
+    return el.when(on, f, args, blank)

@@ -7,22 +7,19 @@ ones, which on a CPU compile and run several times as fast.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from emergelab.nn.transformer import Transformer
 
-__all__ = ["Tuned", "copies", "factors", "flat", "unflat", "when"]
+__all__ = ["Tuned", "copies", "factors", "flat", "unflat"]
 
 MATRICES = ("query", "key", "value", "project", "up", "down")
 """Of each block: those that a low-rank change is added to."""
-Carry = TypeVar("Carry")
 
 
 class Tuned(eqx.Module):
@@ -79,16 +76,3 @@ def copies(key: PRNGKeyArray, net: Transformer, count: int) -> Tuned:
     """Equal copies of a network, with changes that are zero."""
     rows = (flat(net), factors(key, net))
     return Tuned(*(jnp.broadcast_to(x, (count, x.shape[0])) for x in rows))
-
-
-def when(on: Bool[Array, ""], f: Callable[[Carry], Carry], otherwise: Carry) -> Carry:
-    """`f(otherwise)` if `on`, else `otherwise`.
-
-    What sets this apart from `lax.cond`: under `vmap` that one computes both branches for every member, always; this
-    one computes nothing while no member is on. Phases of a training that all members pass at once so cost what they do.
-    """
-
-    def once(state: tuple[Array, Carry]) -> tuple[Array, Carry]:
-        return jnp.zeros_like(state[0]), f(state[1])
-
-    return jax.lax.while_loop(lambda state: state[0], once, (on, otherwise))[1]

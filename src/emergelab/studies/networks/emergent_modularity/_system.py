@@ -193,18 +193,11 @@ class Modular(el.Training):
         """A gradient step; before the step `tune_at` the bricks are made, which stay the same from then on."""
         of_bricks, of_step = jax.random.split(key)
 
-        def make(carry: tuple[Array, Transformer, Array]) -> tuple[Array, Transformer, Array]:
-            _, net, _ = carry
+        def made(net: Transformer) -> Int[Array, "layer unit"]:
             parts = jnp.stack(self._partitions(net, of_bricks))
-            return (
-                jnp.bool_(False),
-                net,
-                jnp.where(jnp.asarray(self.route) == ROUTES.index("random"), parts[1], parts[0]),
-            )
+            return jnp.where(jnp.asarray(self.route) == ROUTES.index("random"), parts[1], parts[0])
 
-        # A loop that runs once or not at all: a branch would be computed at every step of a batch of seeds.
-        due = state.time == self.tune_at
-        *_, labels = jax.lax.while_loop(lambda carry: carry[0], make, (due, state.net, state.given.labels))
+        labels = el.when(state.time == self.tune_at, made, (state.net,), state.given.labels)
         tuning = (state.time >= self.tune_at).astype(jnp.float32)
         given = state.given._replace(labels=labels, tuning=tuning)
         return super().step(el.TrainState(state.net, state.memory, given, state.time), of_step)

@@ -171,15 +171,11 @@ class Sparse(el.Training):
         """A gradient step; before the step `cut_at` the smallest weights are set to zero, and stay zero if `held`."""
         share = jnp.asarray(self.cut, jnp.float32)
 
-        def cut(carry: tuple[Bool[Array, ""], PyTree, PyTree]) -> tuple[Bool[Array, ""], PyTree, PyTree]:
-            _, net, _ = carry
+        def cut(net: PyTree) -> tuple[PyTree, PyTree]:
             order = pruning.by_size(net, pruning.select(net, "blocks.*"))
-            return jnp.bool_(False), pruning.prune(net, order, share), jax.tree.map(lambda o: o >= share, order)
+            return pruning.prune(net, order, share), jax.tree.map(lambda o: o >= share, order)
 
-        # A loop that runs once or not at all: a branch would be computed at every step of a batch of seeds. The
-        # network goes round in it, or the compiler would sort its weights before every loop.
-        due = state.time == self.cut_at
-        _, net, kept = jax.lax.while_loop(lambda carry: carry[0], cut, (due, state.net, state.given.kept))
+        net, kept = el.when(state.time == self.cut_at, cut, (state.net,), (state.net, state.given.kept))
         state = super().step(el.TrainState(net, state.memory, state.given._replace(kept=kept), state.time), key)
         net = jax.tree.map(lambda w, k: jnp.where((self.held > 0) & ~k, 0.0, w), state.net, kept)
         return el.TrainState(net, state.memory, state.given, state.time)

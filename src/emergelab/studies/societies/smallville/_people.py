@@ -163,7 +163,7 @@ class People(el.System):
             return mind.best(mind.scores(own, three, lot, rule), self.found)
 
         nothing = jnp.zeros((n, self.found), jnp.int32), jnp.full((n, self.found), -jnp.inf)
-        index, score = town.when(jnp.any(yes), jax.vmap(one), (state.minds, cue, lot), nothing)
+        index, score = el.when(jnp.any(yes), jax.vmap(one), (state.minds, cue, lot), nothing)
         minds = jax.vmap(mind.called_up, (0, 0, 0, None, 0))(state.minds, index, score, t, yes)
         return index, score, minds
 
@@ -224,7 +224,7 @@ class People(el.System):
         planned = state.planned | (planning & today & timed & free) | (hears & free)
         nobody = jnp.zeros((self.agents, len(town.FACTS)), bool)
         stored = state.stored | (
-            now & town.when(jnp.any(now), lambda m: self._aware(m, words), (state.minds,), nobody)[:, event]
+            now & el.when(jnp.any(now), lambda m: self._aware(m, words), (state.minds,), nobody)[:, event]
         )
         willing = jnp.where(self.plan > 0, planned, timed & free)
         still = (worth > state.life.busy + _LATE * (late[:, None] - 0.5)) | own
@@ -298,7 +298,7 @@ class People(el.System):
             return friend, issue, jnp.any(by_fact > 0)
 
         blank = mind.node(mind.THOUGHT, jnp.zeros(n, jnp.int32), 0, 0, 0, 0.0)
-        friend, issue, any_ = town.when(
+        friend, issue, any_ = el.when(
             jnp.any(due), jax.vmap(one), (minds, state.made, jnp.arange(n)), (blank, blank, jnp.zeros(n, bool))
         )
         return (friend, issue), (due, due & any_)
@@ -309,7 +309,7 @@ class People(el.System):
         """Delete the party from the memory of some who know of it, but not of its host."""
         now = t == self.knockout_at
         nobody = jnp.zeros((self.agents, len(town.FACTS)), bool)
-        knows = town.when(now, lambda m: self._aware(m, words), (minds,), nobody)[:, town.PARTY]
+        knows = el.when(now, lambda m: self._aware(m, words), (minds,), nobody)[:, town.PARTY]
         knows = knows & (jnp.arange(self.agents) != town.PARTY)
         order = jnp.argsort(jnp.argsort(jnp.where(knows, state.life.lot, 2.0)))
         hit = knows & (order < self.knockout) & now

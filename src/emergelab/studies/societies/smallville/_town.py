@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -183,18 +182,3 @@ def contacts(route: Int[Array, "slot agent"]) -> Float[Array, "agent"]:
     n = route.shape[1]
     seen, _ = jax.lax.scan(one, jnp.zeros((n, n), bool), (route, jnp.arange(route.shape[0]) % SLOTS))
     return jnp.sum(seen, axis=1).astype(jnp.float32)
-
-
-def when(needed: Bool[Array, ""], work: Callable[..., Any], args: Any, otherwise: Any) -> Any:
-    """`work(*args)` where it is needed, else `otherwise`.
-
-    A loop of one turn or none. Unlike `lax.cond`, which computes both branches as soon as seeds run side by side, it
-    costs nothing in slots in which no seed needs it. There must be no sites inside.
-    """
-
-    def turn(carry: tuple[Array, Any]) -> tuple[Array, Any]:
-        # Without the barrier all of the work is the same in each turn, and the compiler would move it out of the loop.
-        inside, _ = jax.lax.optimization_barrier((args, carry[0]))
-        return jnp.bool(False), work(*inside)
-
-    return jax.lax.while_loop(lambda carry: carry[0], turn, (needed, otherwise))[1]
