@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def record_verdicts(folder: Path, study: Study, run: Run, verdicts: Sequence[Map
         "",
         f"{study.title} {summary(verdicts).capitalize()}.",
         "",
-        f"- command: `{made['command']}`",
+        f"- command: `{re.sub(r' --out[ =][^ ]+', '', made['command'])}`",  # where the run lies says nothing
         f"- date: {made['created'][:10]}; computing: {info['wall_seconds']:.0f} s on {made['cores']} cores "
         f"({made['platform']})",
         f"- {len(info['conditions'])} conditions x {len(info['seeds'])} seeds x {info['steps']} steps, recorded "

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy.optimize import OptimizeWarning, curve_fit
 from scipy.special import expit
 
-__all__ = ["drop_of_acc_iwl", "duration_over_onset", "lesser_of_both", "rise"]
+__all__ = ["drop_of_acc_iwl", "duration_over_onset", "lesser_of_both", "rise", "wait"]
 
 
 def lesser_of_both(d: xr.Dataset) -> xr.DataArray:
@@ -21,6 +21,12 @@ def lesser_of_both(d: xr.Dataset) -> xr.DataArray:
 def drop_of_acc_iwl(d: xr.Dataset) -> xr.DataArray:
     """What the cut takes from the accuracy in weights."""
     return d.acc_iwl - d.acc_iwl_cut
+
+
+def wait(d: xr.Dataset) -> xr.DataArray:
+    """Steps at which acc_icl is below 0.9; all of them where it never gets there."""
+    every = float(d.time[1] - d.time[0])
+    return every * (d.acc_icl < 0.9).sum("time")
 
 
 def duration_over_onset(d: xr.Dataset) -> xr.DataArray:
