@@ -84,7 +84,7 @@ def _level(ax: Axes, right: float, height: float, words: str) -> None:
 def draw_data(run: Run) -> Figure:
     """Final scores against what the data are like: number of classes, burstiness, Zipf exponent."""
     plain = {c: p for c, p in _parameters(run).items() if p["net"] == "attention" and p["p_novel"] == 0}
-    plain = {c: p for c, p in plain.items() if c not in ("previous", "local")}
+    plain = {c: p for c, p in plain.items() if c not in ("previous", "local") and p.get("meanings", 1) == 1}
     base = {"k": 1024, "alpha": 0.0, "p_bursty": 1.0}
     panels = (
         ("k", "number of classes", "Many classes", base),
@@ -217,7 +217,7 @@ def draw_onset(run: Run) -> Figure:
 def draw_controls(run: Run) -> Figure:
     """What it costs that labels cannot tell their items apart, and which conditions learn in context."""
     have = list(_parameters(run))
-    fig, (left, right) = figures.new(1, 2, width=9.6, height=3.6, width_ratios=(1, 1.4), sharey=True)
+    fig, (left, right) = figures.new(1, 2, width=10.6, height=3.6, width_ratios=(1, 1.9), sharey=True)
 
     def end(name: str, condition: str) -> Float[np.ndarray, "seed"]:
         return _curves(run, name, condition)[:, -1]
@@ -234,8 +234,9 @@ def draw_controls(run: Run) -> Figure:
         ylim=(0, 1.05),
         chance=0.5,
     )
-    words = {"bursty": "bursty\nK = 1024", "novel": "K = 256,\nhalf novel", "k256": "K = 256",
-             "k64": "K = 64", "uniform": "independent\nK = 1024", "recurrent": "recurrent\nnet"}  # fmt: skip
+    words = {"bursty": "bursty\nK = 1024", "k64": "K = 64", "k256": "K = 256", "novel": "K = 256,\nnovel",
+             "meanings": "K = 256,\nmeanings", "uniform": "indep.\nK = 1024", "recurrent": "recur-\nrent",
+             "minimal": "two\nnumbers"}  # fmt: skip
     chosen = [c for c in words if c in have]
     figures.bars(right, {words[c]: end("acc_icl", c) for c in chosen}, colours=[IN_CONTEXT] * len(chosen))
     figures.finish(right, title="Learning in context", chance=0.5)
