@@ -19,8 +19,8 @@ def test_it_computes_the_same_from_the_same_arrays(plain):
     made = announce(plain, {"first": lambda m: m.layers[0], "bend": lambda m: m.activation})
     x = jnp.arange(3.0)
     np.testing.assert_array_equal(made(x), plain(x))
-    same = zip(jax.tree.leaves(eqx.filter(made, eqx.is_array)), jax.tree.leaves(eqx.filter(plain, eqx.is_array)), strict=True)  # fmt: skip
-    assert all((a == b).all() for a, b in same)
+    ours, theirs = (jax.tree.leaves(eqx.filter(net, eqx.is_array)) for net in (made, plain))
+    assert len(ours) == len(theirs) and all((a == b).all() for a, b in zip(ours, theirs, strict=True))
     assert made.layers[0].out_features == 5  # what the layer has is still there
 
 
