@@ -113,10 +113,10 @@ def test_nan_that_means_undefined_is_no_divergence(tmp_path):
 
 def test_records_need_not_fit_in_memory(tmp_path, monkeypatch):
     """The record buffer is bounded: a run longer than it is written piece by piece and reads as a whole."""
-    from emergelab.engine import driver
+    from emergelab.engine import blocks
 
     whole = run(Voter(), tmp_path / "whole", every=1)
-    monkeypatch.setattr(driver, "_BUFFER_BYTES", 2000)
+    monkeypatch.setattr(blocks, "_BUFFER_BYTES", 2000)
     pieces = run(Voter(), tmp_path / "pieces", every=1)
     same(whole, pieces)
 
