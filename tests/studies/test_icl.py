@@ -301,7 +301,7 @@ def test_scores_begin_at_chance(tiny):
 
 def test_the_tiny_size_is_judged_and_drawn(tiny):
     verdicts = study.judge(tiny)
-    assert len(verdicts) == len(study.claims) == 12
+    assert len(verdicts) == len(study.claims) == 15
     # Three seeds are too few for any verdict, and the sweeps are not there.
     assert {v["verdict"] for v in verdicts} <= {"inconclusive", "untested"}
     assert [figure.name for figure, _ in study.draw(tiny)] == ["traces", "attention", "onset", "controls"]

@@ -54,7 +54,7 @@ ahead that the gate needs.
 - `--set bricks=32`, `--set kept=8`: smaller bricks, as many units open.
 - `--set tune_at=200`: bricks made while the network is young.
 
-## Differences from the papers
+## Differences from the paper
 
 - A decoder of two blocks of width 32 with 128 hidden units each, sixteen bricks of eight units, for BERT, GPT-2, ViT
   and Llama with thousands of units and 8 to 96 experts.
