@@ -142,8 +142,8 @@ study = el.Study(
                 "width": 768, "depth": 12, "heads": 12, "tokens": 128, "batch_size": 32, "contexts": 512, "tried": 128,
                 "bricks": 64, "kept": 16, "tune_at": TUNE_AT,
             },
-            about="the shape of the networks that Qiu et al. tune (twelve blocks of width 768, 64 bricks of which 16 are "
-            "kept), on this language, whose 184 words do not need it. Not run",
+            about="the shape of the networks that Qiu et al. tune (twelve blocks of width 768, 64 bricks of which 16 "
+            "are kept), on this language, whose 184 words do not need it. Not run",
         ),
     },
     claims=claims(),

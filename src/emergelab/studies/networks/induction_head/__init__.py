@@ -159,7 +159,7 @@ study = el.Study(
         ),
         "paper": el.Size(
             steps=31_250,
-            every=156,
+            every=125,
             seeds=5,
             set={"rate": 1e-5, "dim": 512, "tests": 1000},
             about="rate, width, batches and sequences of the paper (a million), with random vectors in place of "
