@@ -155,7 +155,7 @@ class InContext(el.System):
         def loss(net: Net) -> Float[Array, ""]:
             return _loss(self.logits(net, tokens), data.target).mean()
 
-        change, memory = self._rule().update(jax.grad(loss)(state.net), state.optimiser)
+        change, memory = self._rule().update(el.site_grad(loss)(state.net), state.optimiser)
         net = jax.tree.map(lambda w, c: (1.0 - self.decay) * w - self.rate * c, state.net, change)
         return State(net, memory, state.table)
 
