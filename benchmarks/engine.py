@@ -5,8 +5,6 @@ python benchmarks/engine.py [--only a,c] [--rounds 5]
 
 from __future__ import annotations
 
-import argparse
-import shlex
 import shutil
 import statistics
 import subprocess
@@ -17,12 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
-from measure import Row, keep, row, show, take_turns, timed
+from measure import Row, carry_out, row, take_turns, timed
 from sorting_peers import mesa_model, numpy_loop
 
-RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("emergelab", "jax", "jaxlib", "equinox", "optax", "numpy", "zarr", "mesa", "torch")
 
 
@@ -243,23 +239,7 @@ PARTS: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
 
 def main() -> None:
     """Measure what was asked for, print it, and write it down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=",".join(PARTS), help="parts, e.g. a,c (default: all)")
-    parser.add_argument("--rounds", type=int, default=5, help="timed rounds a part (default: 5)")
-    given = parser.parse_args()
-    wanted = [part.strip() for part in given.only.split(",") if part.strip()]
-    unknown = [part for part in wanted if part not in PARTS]
-    if unknown or not wanted or given.rounds < 1:
-        parser.error(f"--only takes {', '.join(PARTS)}, --rounds >= 1; got {given.only!r}, {given.rounds}")
-    console = Console(width=max(140, Console().width))
-    command = shlex.join(["python", "benchmarks/engine.py", *sys.argv[1:]])
-    for part in wanted:
-        title, measure = PARTS[part]
-        console.print(f"measuring ({part}) {title} ...", style="dim", highlight=False)
-        rows = measure(given.rounds)
-        show(f"({part}) {title}", rows, console)
-        keep(RESULTS, "engine", {part: (title, rows)}, command, PACKAGES)
-    console.print(f"written: {RESULTS.name}/engine.json, {RESULTS.name}/engine.md", highlight=False)
+    carry_out(__file__, PARTS, PACKAGES, rounds=5)
 
 
 if __name__ == "__main__":

@@ -10,25 +10,19 @@ f  cost                  every instrument that reads curves: 20 seeds x 1,000 st
 
 from __future__ import annotations
 
-import argparse
-import shlex
-import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from rich.console import Console
 from scipy import stats
 
 from emergelab import instruments
 from emergelab.statistics import ar1_noise, estimate, kaplan_meier
-from measure import Row, keep, row, show, take_turns, timed
+from measure import Row, carry_out, row, take_turns, timed
 
-RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "scipy", "xarray", "ewstools", "ruptures", "rapidfuzz", "lifelines")
 _SEEDS, _STEPS, _DRAWS = 20, 1000, 1000
 _BUDGET = 2.0  # seconds for one call on curves
@@ -200,21 +194,7 @@ PARTS: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
 
 def main() -> None:
     """Measure what was asked for, print it, and write it down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=",".join(PARTS), help="parts, e.g. a,c (default: all)")
-    parser.add_argument("--rounds", type=int, default=3, help="timed rounds a part (default: 3)")
-    given = parser.parse_args()
-    wanted = [part.strip() for part in given.only.split(",") if part.strip()]
-    if not wanted or set(wanted) - set(PARTS) or given.rounds < 1:
-        parser.error(f"--only takes {', '.join(PARTS)}, --rounds >= 1; got {given.only!r}, {given.rounds}")
-    console = Console(width=max(140, Console().width))
-    command = shlex.join(["python", "benchmarks/instruments.py", *sys.argv[1:]])
-    for part in wanted:
-        title, measured = PARTS[part]
-        rows = measured(given.rounds)
-        show(f"({part}) {title}", rows, console)
-        keep(RESULTS, "instruments", {part: (title, rows)}, command, PACKAGES)
-    console.print(f"written: {RESULTS.name}/instruments.json, {RESULTS.name}/instruments.md", highlight=False)
+    carry_out(__file__, PARTS, PACKAGES, rounds=3)
 
 
 if __name__ == "__main__":

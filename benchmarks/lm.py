@@ -7,10 +7,8 @@ The weights have to be here (`emergelab get smollm2`). Peers that are not instal
 
 from __future__ import annotations
 
-import argparse
 import gc
 import importlib.util
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -18,14 +16,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from emergelab import assets
 from emergelab.lm import Request
 from emergelab.lm.base import Address
-from measure import Row, keep, row, show, take_turns, timed
+from measure import Row, carry_out, row, take_turns, timed
 
-RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("emergelab", "jax", "jaxlib", "numpy", "xllamacpp", "torch", "transformers")
 OPENING = (
     "You play a game with many others. In each round you meet one of them, whom you have not met before. Both of you "
@@ -238,26 +233,9 @@ PARTS: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
 
 def main() -> None:
     """Measure what was asked for, print it, and write it down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=",".join(PARTS), help="parts, e.g. a,c (default: all)")
-    parser.add_argument("--rounds", type=int, default=3, help="timed rounds a part (default: 3)")
-    parser.add_argument("--name", default="lm", help="of the files in results (default: lm)")
-    given = parser.parse_args()
-    wanted = [part.strip() for part in given.only.split(",") if part.strip()]
-    unknown = [part for part in wanted if part not in PARTS]
-    if unknown or not wanted or given.rounds < 1:
-        parser.error(f"--only takes {', '.join(PARTS)}, --rounds >= 1; got {given.only!r}, {given.rounds}")
-    console = Console(width=max(140, Console().width))
-    command = shlex.join(["python", "benchmarks/lm.py", *sys.argv[1:]])
-    for part in wanted:
-        title, measure = PARTS[part]
-        console.print(f"measuring ({part}) {title} ...", style="dim", highlight=False)
-        rows = measure(given.rounds)
-        show(f"({part}) {title}", rows, console)
-        keep(RESULTS, given.name, {part: (title, rows)}, command, PACKAGES)
+    carry_out(__file__, PARTS, PACKAGES, rounds=3)
     if MODELS.missing:
-        console.print(f"not installed, so not compared: {', '.join(MODELS.missing)}", highlight=False)
-    console.print(f"written: {RESULTS.name}/{given.name}.json and .md", highlight=False)
+        print(f"not installed, so not compared: {', '.join(MODELS.missing)}")
 
 
 if __name__ == "__main__":

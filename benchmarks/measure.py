@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
+import shlex
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -106,6 +109,42 @@ def versions(*packages: str) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def carry_out(
+    script: str,
+    parts: Mapping[str, tuple[str, Callable[[int], Sequence[Row]]]],
+    packages: Sequence[str],
+    *,
+    rounds: int,
+) -> None:
+    """The command line of a benchmark: measure the parts that are asked for, print them, and write them down.
+
+    Args:
+        script: file of the benchmark; its docstring is the help.
+        parts: letter -> title, and what measures it in a number of rounds.
+        packages: whose versions are noted.
+        rounds: how many, if nothing is said.
+    """
+    stem = Path(script).stem
+    about = sys.modules["__main__"].__doc__
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(parts), help="parts, e.g. a,c (default: all)")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"timed rounds a part (default: {rounds})")
+    parser.add_argument("--name", default=stem, help=f"of the files in results (default: {stem})")
+    given = parser.parse_args()
+    wanted = [part.strip() for part in given.only.split(",") if part.strip()]
+    if not wanted or set(wanted) - set(parts) or given.rounds < 1:
+        parser.error(f"--only takes {', '.join(parts)}, --rounds >= 1; got {given.only!r}, {given.rounds}")
+    console = Console(width=max(140, Console().width))
+    command, folder = shlex.join(["python", f"benchmarks/{stem}.py", *sys.argv[1:]]), Path(script).parent / "results"
+    for part in wanted:
+        title, measured = parts[part]
+        console.print(f"measuring ({part}) {title} ...", style="dim", highlight=False)
+        rows = measured(given.rounds)
+        show(f"({part}) {title}", rows, console)
+        keep(folder, given.name, {part: (title, rows)}, command, packages)
+    console.print(f"written: {folder.name}/{given.name}.json, {folder.name}/{given.name}.md", highlight=False)
 
 
 def show(title: str, rows: Sequence[Row], console: Console) -> None:
