@@ -25,18 +25,16 @@ from jaxtyping import Float, Int
 
 from .. import assets
 from .._site import SiteInfo, _stack, catalogue, require
-from ..errors import UserError, nearest
+from ..errors import UserError
 from ..intervention import Ablate, Clamp, Intervention, Scale, Shift
 from . import _passes as passes
 from ._answer import Answer
-from ._gguf import Gguf, Safetensors
+from ._gguf import Gguf
 from ._llama import (
     PARTS,
     Config,
     Llama,
     Past,
-    config_of_folder,
-    config_of_gguf,
     empty,
     read_gguf,
     read_safetensors,
@@ -44,6 +42,7 @@ from ._llama import (
 )
 from ._sharing import ROWS, SHARED, common_tokens, cut_into_runs, padded_height
 from ._tokenizer import Tokenizer
+from ._weights import checksum, opened, place
 from .base import LM, Completion, ModelError, Request
 
 __all__ = ["Embedded", "open_embedded", "sites"]
@@ -435,7 +434,7 @@ def sites(name: str, tokens: int = 16) -> list[SiteInfo]:
         name: of an asset, which need not be here, or a path as for `open_embedded`.
         tokens: length of the text.
     """
-    config = _KNOWN[name] if name in _KNOWN else _opened(_where(name))[2]
+    config = _KNOWN[name] if name in _KNOWN else opened(place(name))[2]
 
     def whole(model: Llama, ids: Any) -> Any:
         return model.logits(model.hidden(ids))
@@ -464,39 +463,9 @@ def open_embedded(name: str | Path, dtype: str = "float32") -> Embedded:
     from ..engine.setup import persistent_compilation_cache
 
     persistent_compilation_cache()
-    path = _where(str(name))
-    source, tokenizer, config = _opened(path)
+    path = place(str(name))
+    source, tokenizer, config = opened(path)
     reader = read_gguf if isinstance(source, Gguf) else read_safetensors
     llama = reader(source, source.names, config, jnp.dtype(dtype))
-    revision = _checksum(path) + ("" if dtype == "float32" else f"-{dtype}")
+    revision = checksum(path) + ("" if dtype == "float32" else f"-{dtype}")
     return Embedded(str(name) if str(name) in assets.ASSETS else path.stem, llama, tokenizer, revision)
-
-
-def _where(name: str) -> Path:
-    if name in assets.ASSETS:
-        if assets.ASSETS[name].kind != "language model":
-            raise UserError(f"{name} is no language model but a {assets.ASSETS[name].kind}")
-        return assets.find(name)
-    path = Path(name)
-    if not path.exists():
-        models = [a.name for a in assets.ASSETS.values() if a.kind == "language model"]
-        raise UserError(f"no model and no path {name!r}{nearest(name, models)}")
-    return path
-
-
-def _opened(path: Path) -> tuple[Gguf | Safetensors, Tokenizer, Config]:
-    if path.is_dir():
-        folder = Safetensors(path)
-        return folder, Tokenizer.of_folder(path), config_of_folder(folder.config, folder.names, str(path))
-    file = Gguf(path)
-    config = config_of_gguf(file.fields, file.names, str(path))
-    return file, Tokenizer.of_gguf(file.fields, path), config
-
-
-def _checksum(path: Path) -> str:
-    digest = hashlib.sha256()
-    for file in [path] if path.is_file() else sorted(path.glob("*.safetensors")):
-        with file.open("rb") as opened:
-            while block := opened.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()[:16]
