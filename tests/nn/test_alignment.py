@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 from sklearn.linear_model import Ridge
 
 from emergelab.nn import alignment as al
+from emergelab.nn.linear import effective_rank, singular_values
 
 
 def _normal(seed: int, *shape: int) -> np.ndarray:
@@ -79,7 +80,7 @@ def test_the_tangent_kernel_tells_how_a_small_step_moves_the_outputs():
     assert np.linalg.eigvalsh(kernel).min() > -1e-5
 
 
-_SHARE, _ENTROPY = jax.jit(al.participation), jax.jit(al.effective_rank)
+_SHARE, _ENTROPY = jax.jit(al.participation), jax.jit(lambda m: effective_rank(singular_values(m)))
 
 
 def test_ranks_of_matrices_with_known_singular_values():

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 __all__ = [
-    "alignment", "effective_rank", "gdv", "gram", "participation", "representation_alignment", "ridge_probe",
+    "alignment", "gdv", "gram", "participation", "representation_alignment", "ridge_probe",
     "shuffled_probe", "sign_similarity", "tangent_kernel",
 ]  # fmt: skip
 
@@ -79,16 +79,6 @@ def tangent_kernel(
 
 
 # -- how many dimensions ----------------------------------------------------------------------------------------------
-
-
-def effective_rank(matrix: Float[Array, "m n"]) -> Float[Array, ""]:
-    """exp of the entropy of the singular values as shares of their sum (Roy and Vetterli 2007), in [1, min(m, n)].
-
-    Needs a singular value decomposition; `participation` does not.
-    """
-    values = jnp.linalg.svd(matrix, compute_uv=False)
-    share = values / jnp.maximum(values.sum(), 1e-30)
-    return jnp.exp(-jnp.sum(jnp.where(share > 0, share * jnp.log(jnp.maximum(share, 1e-30)), 0.0)))
 
 
 def participation(matrix: Float[Array, "m n"]) -> Float[Array, ""]:

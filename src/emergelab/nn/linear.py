@@ -26,6 +26,7 @@ __all__ = [
     "effective_rank",
     "entry_order",
     "gaussian",
+    "gram_schmidt",
     "hierarchy",
     "low_rank",
     "motion",
@@ -83,17 +84,27 @@ def hierarchy(depth: int) -> Modes:
     return Modes(target, left, strength, basis, np.asarray(level, np.int32))
 
 
+def gram_schmidt(columns: Float[Array, "n k"]) -> Float[Array, "n k"]:
+    """Columns made orthogonal to all before them and of length 1 (Gram-Schmidt, each twice).
+
+    The first keeps its direction. Of independent Gaussian entries, the result is spread evenly over all orthogonal
+    matrices. Unlike `jnp.linalg.qr` it calls no LAPACK, beside which two programs at once may wait for each other.
+    """
+
+    def one(k: Int[Array, ""], made: Float[Array, "n k"]) -> Float[Array, "n k"]:
+        v = columns[:, k]
+        for _ in range(2):
+            v = v - made @ (made.T @ v)
+        return made.at[:, k].set(v / jnp.maximum(jnp.sqrt(jnp.sum(v**2)), 1e-30))
+
+    return jax.lax.fori_loop(0, columns.shape[1], one, jnp.zeros_like(columns))
+
+
 def orthonormal(key: PRNGKeyArray, rows: int, columns: int) -> Float[Array, "row column"]:
-    """Random orthonormal columns, uniform over all such: Gram and Schmidt on Gaussian vectors, twice for accuracy."""
+    """Random orthonormal columns, uniform over all such."""
     if columns > rows:
         raise ValueError(f"orthonormal: at most {rows} columns are possible in {rows} dimensions, got {columns}")
-    done: list[Float[Array, "row"]] = []
-    for vector in jax.random.normal(key, (columns, rows)):
-        for _ in range(2):
-            for other in done:
-                vector = vector - (other @ vector) * other
-        done.append(vector / jnp.linalg.norm(vector))
-    return jnp.stack(done, axis=1)
+    return gram_schmidt(jax.random.normal(key, (columns, rows)).T)
 
 
 def balanced(

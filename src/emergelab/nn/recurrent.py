@@ -24,9 +24,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from emergelab import site, site_scan
+from emergelab.nn.linear import gram_schmidt
 
 __all__ = [
-    "CELL_TYPES", "Leaky", "cell_types", "gaussian", "norm", "of_norm", "of_rank", "orthonormal", "quarter_circle",
+    "CELL_TYPES", "Leaky", "cell_types", "gaussian", "norm", "of_norm", "of_rank", "quarter_circle",
     "shuffled", "spectral_radius", "towards",
 ]  # fmt: skip
 
@@ -125,22 +126,6 @@ def quarter_circle(n: int) -> Float[np.ndarray, "value"]:
     return np.interp((np.arange(n)[::-1] + 0.5) / n, below, grid)
 
 
-def orthonormal(columns: Float[Array, "n k"]) -> Float[Array, "n k"]:
-    """Columns made orthogonal to all before them and of length 1 (Gram-Schmidt, each twice).
-
-    The first keeps its direction. Of independent Gaussian entries, the result is spread evenly over all orthogonal
-    matrices. Unlike `jnp.linalg.qr` it calls no LAPACK, beside which two programs at once may wait for each other.
-    """
-
-    def one(k: Int[Array, ""], made: Float[Array, "n k"]) -> Float[Array, "n k"]:
-        v = columns[:, k]
-        for _ in range(2):
-            v = v - made @ (made.T @ v)
-        return made.at[:, k].set(v / jnp.maximum(jnp.sqrt(jnp.sum(v**2)), 1e-30))
-
-    return jax.lax.fori_loop(0, columns.shape[1], one, jnp.zeros_like(columns))
-
-
 def of_rank(
     key: PRNGKeyArray,
     units: int,
@@ -164,7 +149,7 @@ def of_rank(
     sides = [jax.random.normal(k, (units, units)) for k in (of_left, of_right)]
     if aims is not None:
         sides = [a.at[:, 0].set(towards(a[:, 0], aim, turn)) for a, aim in zip(sides, aims, strict=True)]
-    left, right = (orthonormal(a) for a in sides)
+    left, right = (gram_schmidt(a) for a in sides)
     kept = jnp.where(jnp.arange(units) < rank, jnp.asarray(quarter_circle(units), left.dtype), 0.0)
     return (left * kept) @ right.T
 

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 import emergelab as el
-from emergelab.nn.recurrent import Leaky, of_norm, orthonormal, towards
+from emergelab.nn.linear import gram_schmidt
+from emergelab.nn.recurrent import Leaky, of_norm, towards
 
 __all__ = ["Recurrent", "TwoLayer", "flat_start", "form"]
 
@@ -68,6 +69,6 @@ def flat_start(
     of_left, of_right = jax.random.split(key)
     axis = jnp.zeros(units).at[0].set(1.0)
     left, right = (jax.random.normal(k, (units, units)) for k in (of_left, of_right))
-    left, right = orthonormal(left), orthonormal(right.at[:, 0].set(towards(right[:, 0], axis, turn)))
+    left, right = gram_schmidt(left), gram_schmidt(right.at[:, 0].set(towards(right[:, 0], axis, turn)))
     kept = (jnp.arange(units) < rank).astype(left.dtype)
     return TwoLayer(of_norm((left * kept) @ right.T, length), jnp.zeros(units))
