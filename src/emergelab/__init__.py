@@ -28,6 +28,7 @@ _WHERE = {
     "Run": "runs.run", "load": "runs.run",
     "Claim": "claims", "contrast": "claims", "level": "claims", "proportion": "claims", "trend": "claims",
     "order": "claims", "event": "claims", "judge": "claims",
+    "Test": "_evidence", "Evidence": "_evidence", "Sample": "_evidence",
     "Study": "study:Study", "Size": "study", "Paper": "study", "Figure": "study",
     "find": "catalogue",
     "UserError": "errors",

@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Float
 from scipy import stats
 
-from emergelab._evidence import Evidence, Sample, Test
+import emergelab as el
 from emergelab.statistics import estimate
 
 __all__ = [
@@ -173,7 +173,7 @@ Alone = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
-class StrengthAndOnset(Test):
+class StrengthAndOnset(el.Test):
     """Rank correlation over heads: strength in the whole network, and onset of a network with this head alone."""
 
     whole: str
@@ -186,7 +186,7 @@ class StrengthAndOnset(Test):
     def words(self) -> str:
         return f"rank correlation of strength in {self.whole} and onset alone, over {len(self.alone)} heads"
 
-    def evidence(self, sample: Sample) -> Evidence:
+    def evidence(self, sample: el.Sample) -> el.Evidence:
         times = np.stack([sample.number(onset, name, "end") for name, _ in self.alone], axis=1)
 
         def strength(head: int) -> Seeds:
@@ -194,11 +194,11 @@ class StrengthAndOnset(Test):
 
         rows = zip(np.stack([strength(h) for _, h in self.alone], axis=1), times, strict=True)
         each = np.asarray([stats.spearmanr(a, b).statistic for a, b in rows])
-        return Evidence(estimate(each), each)
+        return el.Evidence(estimate(each), each)
 
 
 @dataclass(frozen=True)
-class LeastAlone(Test):
+class LeastAlone(el.Test):
     """Accuracy at the end of the least accurate of the networks with one head alone, minus a value."""
 
     alone: Alone
@@ -211,6 +211,6 @@ class LeastAlone(Test):
     def words(self) -> str:
         return f"least acc at the end over {', '.join(self.conditions)}, minus {self.value:g}"
 
-    def evidence(self, sample: Sample) -> Evidence:
+    def evidence(self, sample: el.Sample) -> el.Evidence:
         each = np.min([sample.number("acc", name, "end") for name, _ in self.alone], axis=0) - self.value
-        return Evidence(estimate(each), each)
+        return el.Evidence(estimate(each), each)
