@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -148,6 +150,27 @@ def test_what_a_killed_call_left_is_swept_once_it_is_old(registry):
         os.utime(folder, (time.time() - age,) * 2)
     assets.get("toy")
     assert ".getting-new" in left(registry) and ".getting-old" not in left(registry)
+
+
+def test_folders_that_vanish_while_they_are_looked_at_do_no_harm(tmp_path):
+    """pip's scratch folders and those of a neighbour's call come and go between two looks."""
+    over = threading.Event()
+
+    def come_and_go():
+        while not over.is_set():
+            (tmp_path / ".getting-other" / "deep" / "deeper").mkdir(parents=True)
+            (tmp_path / ".getting-other" / "deep" / "file").write_bytes(b"12345")
+            shutil.rmtree(tmp_path / ".getting-other")
+
+    neighbour = threading.Thread(target=come_and_go)
+    neighbour.start()
+    try:
+        for _ in range(2000):
+            assert assets._size(tmp_path) in (0, 5)
+            assets._sweep(tmp_path)
+    finally:
+        over.set()
+        neighbour.join()
 
 
 def test_an_installed_package_is_used_as_it_lies(registry, tmp_path, monkeypatch):

@@ -244,7 +244,11 @@ def get(name: str, progress: Callable[[str], None] | None = None) -> dict[str, P
 def _sweep(folder: Path) -> None:
     """Remove what a killed call left, once no call can still be using it."""
     for old in folder.glob(".getting-*"):
-        if time.time() - old.stat().st_mtime > 86_400:
+        try:
+            abandoned = time.time() - old.stat().st_mtime > 86_400
+        except FileNotFoundError:  # the call that it belonged to has just ended
+            continue
+        if abandoned:
             shutil.rmtree(old, ignore_errors=True)
 
 
@@ -281,11 +285,12 @@ def _download(wanted: Asset, scratch: Path, progress: Callable[[str], None]) -> 
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # gone since it was listed
-            continue
+    for here, _, names in os.walk(folder):  # unlike rglob, it passes over a folder that is gone since it was listed
+        for name in names:
+            try:
+                total += os.stat(os.path.join(here, name)).st_size
+            except FileNotFoundError:
+                continue
     return total
 
 
