@@ -176,20 +176,27 @@ def site_scan(
     return carry, ys
 
 
-def site_grad(f: Callable[..., Array]) -> Callable[..., PyTree]:
-    """`jax.grad` (by the first argument) whose inner sites can be read: a tap gets the values of the forward pass."""
+def site_grad(f: Callable[..., Any], has_aux: bool = False) -> Callable[..., PyTree]:
+    """`jax.grad` (by the first argument) whose inner sites can be read: a tap gets the values of the forward pass.
+
+    Args:
+        f: from arrays to a number; with `has_aux`, to a number and anything else.
+        has_aux: whether gradient and that anything are returned, as a pair.
+    """
 
     def gradient(*args: PyTree) -> PyTree:
         recorders = _stack.recorders
         if not recorders:
-            return jax.grad(f)(*args)
+            return jax.grad(f, has_aux=has_aux)(*args)
 
-        def forward(*args: PyTree) -> tuple[Array, dict[str, Array]]:
-            return _inner(f, recorders, *args)
+        def forward(*args: PyTree) -> tuple[Array, tuple[PyTree, dict[str, Array]]]:
+            out, values = _inner(f, recorders, *args)
+            value, aux = out if has_aux else (out, None)
+            return value, (aux, values)
 
-        found, values = jax.grad(forward, has_aux=True)(*args)
+        found, (aux, values) = jax.grad(forward, has_aux=True)(*args)
         _announce_again(recorders, values)
-        return found
+        return (found, aux) if has_aux else found
 
     return gradient
 
@@ -222,6 +229,18 @@ def _inner(f: Callable[..., PyTree], recorders: list[Recorder], *args: PyTree) -
     try:
         with installed(inner, "recorders"):
             return f(*args), inner.values
+    finally:
+        _stack.recorders = recorders
+
+
+@contextmanager
+def unread() -> Iterator[None]:
+    """Inside, values stand where nobody could carry them out: they may be edited and listed, but are not recorded."""
+    recorders = _stack.recorders
+    _stack.recorders = [r for r in recorders if isinstance(r, _Catalogue)]
+    try:
+        with _cache_key(tuple(h.key() for h in (*_stack.editors, *_stack.recorders))):
+            yield
     finally:
         _stack.recorders = recorders
 

@@ -17,6 +17,7 @@ PAGES = [
     "docs/concepts/systems.md",
     "docs/concepts/interventions.md",
     "docs/concepts/your-network.md",
+    "docs/concepts/learners.md",
     "docs/concepts/runs.md",
     "docs/concepts/language-models.md",
     *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs" / "instruments").glob("*.md") if p.stem != "index"),
