@@ -29,12 +29,13 @@ _WHERE = {
     "Claim": "claims", "contrast": "claims", "level": "claims", "proportion": "claims", "trend": "claims",
     "order": "claims", "event": "claims", "judge": "claims",
     "Test": "_evidence", "Evidence": "_evidence", "Sample": "_evidence",
+    "View": "views", "Scene": "views",
     "Study": "study:Study", "Size": "study", "Paper": "study", "Figure": "study",
     "find": "catalogue",
     "UserError": "errors",
     "calibrate": "instruments", "seeds_to_detect": "instruments", "cross_check": "instruments",
     "seeds_needed": "statistics",
-    "instruments": "instruments:", "figures": "figures:", "lm": "lm:",
+    "instruments": "instruments:", "figures": "figures:", "views": "views:", "lm": "lm:",
 }  # fmt: skip
 
 __all__ = ["__version__", *sorted(_WHERE)]

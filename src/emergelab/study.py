@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .runs.run import Run
     from .system import HostSystem, System
+    from .views import View
 
 __all__ = ["Figure", "Paper", "Size", "Study"]
 
@@ -83,7 +84,7 @@ class Study:
         sizes: at least "tiny" (seconds, for tests) and "quick" (a minute or two on two cores).
         claims: what the papers state, as tests.
         figures: drawn after every run; the first is the study's headline.
-        view: how a studio shows a state; None where there is nothing to see.
+        view: what there is to see of a state, as data (`emergelab.views`); None where there is nothing.
         page: title line and markdown sections; by default the docstring of the system's module.
         lm: whether some of its conditions ask a language model (`--lm`).
 
@@ -102,7 +103,7 @@ class Study:
         papers: Iterable[Paper] = (),
         claims: Iterable[Claim] = (),
         figures: Iterable[Figure] = (),
-        view: Any = None,
+        view: View | None = None,
         page: str | None = None,
         lm: bool = False,
     ) -> None:
