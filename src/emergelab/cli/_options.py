@@ -30,7 +30,7 @@ Lm = Annotated[
         "--lm",
         metavar="MODEL",
         help="Language model that agents ask: smollm2, a GGUF file, served:FILE, http://HOST/v1#MODEL, "
-        "inspect:PROVIDER/MODEL, replay:RUN or human.",
+        "inspect:PROVIDER/MODEL, replay:RUN, shuffled:RUN or human.",
     ),
 ]
 LmCache = Annotated[

@@ -45,6 +45,7 @@ _WHERE = {
     "Recorded": "policies",
     "Rule": "policies",
     "Shuffled": "policies",
+    "Dealer": "shuffled",
     "count": "policies",
     "decide": "policies",
     "rates": "policies",

@@ -13,7 +13,9 @@ __all__ = ["KEY", "open_lm"]
 KEY = "EMERGELAB_LM_KEY"
 """Environment variable whose key is sent to an address, if it is set."""
 
-_FORMS = "smollm2, a GGUF file, served:FILE, http://HOST/v1#MODEL, inspect:PROVIDER/MODEL, replay:RUN or human"
+_FORMS = (
+    "smollm2, a GGUF file, served:FILE, http://HOST/v1#MODEL, inspect:PROVIDER/MODEL, replay:RUN, shuffled:RUN or human"
+)
 
 
 def open_lm(spec: str, *, cache: str | Path | None = None, calls: int | None = None) -> LM:
@@ -23,7 +25,7 @@ def open_lm(spec: str, *, cache: str | Path | None = None, calls: int | None = N
         spec: "smollm2" (`emergelab get smollm2`), a GGUF file or a folder of safetensors, "served:FILE" (a GGUF file of
             any family, by llama.cpp), "http(s)://HOST/v1#MODEL" (an OpenAI-compatible address; the key is taken from
             $EMERGELAB_LM_KEY), "inspect:PROVIDER/MODEL" (a provider that Inspect knows), "replay:RUN" (the record of a
-            run) or "human".
+            run), "shuffled:RUN" (its decisions, dealt out to other situations: a null) or "human".
         cache: file in which answers are kept.
         calls: refuse to make more calls than this.
 
@@ -52,6 +54,10 @@ def _open(spec: str) -> LM:
         from .ledger import Replay
 
         return Replay(spec.removeprefix("replay:"))
+    if spec.startswith("shuffled:"):
+        from .shuffled import Dealer
+
+        return Dealer(spec.removeprefix("shuffled:"))
     if spec.startswith("served:"):
         from .served import Served
 

@@ -14,6 +14,7 @@ from ..observable import Observable
 from .base import Address, Request, Turn
 from .decisions import Amount, Ask, Choice, Decision, Invalid, Message, Ranking, Struct
 from .ledger import Ledger
+from .shuffled import Dealer
 
 __all__ = [
     "RATES",
@@ -109,6 +110,9 @@ class Language(Policy):
         self.temperature, self.repairs, self.rotations = temperature, repairs, rotations
 
     async def decide(self, asks: Sequence[Ask], context: Any) -> list[Decision]:
+        model = context.lm.lm
+        if isinstance(model, Dealer):
+            return [model.deal(ask, context.condition, _rng(ask, context)) for ask in asks]
         for ask in asks:
             if not ask.prompt:
                 raise UserError(f"{ask.agent} is to be decided by a language model but its ask has no prompt")
@@ -212,9 +216,7 @@ class Recorded(Policy):
 
 
 class Shuffled(Policy):
-    """Recorded decisions dealt out to other situations: how often each is taken stays, what it answers to goes.
-
-    The cheapest null for "the model responds to its situation".
+    """Recorded decisions of a model, dealt out to other situations (`emergelab.lm.shuffled`).
 
     Args:
         ledger: the record.
@@ -222,22 +224,10 @@ class Shuffled(Policy):
     """
 
     def __init__(self, ledger: Ledger, condition: str) -> None:
-        self._pool: dict[str, list[Any]] = {}
-        for d in ledger.decisions:
-            if d["condition"] == condition:
-                self._pool.setdefault(d["template"], []).append(d["value"])
-        if not self._pool:
-            raise UserError(f"{ledger.run.path}: no decisions of condition {condition!r} on record to shuffle")
+        self._dealer, self._condition = Dealer(ledger), condition
 
     async def decide(self, asks: Sequence[Ask], context: Any) -> list[Decision]:
-        out = []
-        for ask in asks:
-            if ask.template not in self._pool:
-                raise UserError(f"no decision under the template {ask.template!r} on record to shuffle")
-            pool = self._pool[ask.template]
-            at = int(_rng(ask, context).integers(len(pool)))
-            out.append(Decision(ask.kind.check(pool[at]), "policy"))
-        return out
+        return [self._dealer.deal(ask, self._condition, _rng(ask, context)) for ask in asks]
 
 
 async def decide(policy: Policy, asks: Sequence[Ask], context: Any) -> list[Decision]:
