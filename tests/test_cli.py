@@ -127,10 +127,17 @@ def test_conditions_parameters_and_clamps_from_the_command_line(call):
 
 def test_verify_fails_when_a_verdict_is_not_the_one_on_record(call):
     """Two seeds decide nothing, so every claim differs from the record: exit code 1, with the claims named."""
+    before = Path("verdicts/sorting-tiny.md")
+    before.parent.mkdir()
+    old = "| claim | verdict | effect [95 %] | claimed | seeds | Holm p | published |\n| --- |\n| gone | |\n"
+    before.write_text(f"# Verdicts\n\n{old}\n## Measured beside published\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n")
     code, out, _ = call("verify", "sorting", "--size", "tiny", "--seeds", "2", "--quiet", "--record", "verdicts")
     assert code == 1 and "unexpected: inconclusive" in out
-    page = Path("verdicts/sorting-tiny.md").read_text()
+    page = before.read_text()
     assert "| claim | verdict |" in page and "versions: python" in page
+    # What was written by hand below the table is not lost; the table itself is the new one.
+    assert page.endswith("|\n\n## Measured beside published\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n")
+    assert "gone" not in page
 
 
 def test_doctor(call):

@@ -12,9 +12,11 @@ from ..runs.run import Run
 from ..study import Study
 from ..terminal import bound, interval, summary
 
+_HEAD = "| claim | verdict | effect [95 %] | claimed | seeds | Holm p | published |"
+
 
 def record_verdicts(folder: Path, study: Study, run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Path:
-    """Write FOLDER/<slug>-<size>.md; returns its path."""
+    """Write FOLDER/<slug>-<size>.md; returns its path. What stands below the table of an older page is kept."""
     info = run.info
     made = info["provenance"]
     versions = ", ".join(f"{k} {v}" for k, v in made["versions"].items())
@@ -31,7 +33,7 @@ def record_verdicts(folder: Path, study: Study, run: Run, verdicts: Sequence[Map
         f"- versions: {versions}",
         f"- what was cut: {study.size(info['size']).about or 'nothing'}",
         "",
-        "| claim | verdict | effect [95 %] | claimed | seeds | Holm p | published |",
+        _HEAD,
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in verdicts:
@@ -43,7 +45,16 @@ def record_verdicts(folder: Path, study: Study, run: Run, verdicts: Sequence[Map
     path = folder / f"{study.slug}-{info['size']}.md"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        notes = _below(path.read_text(encoding="utf-8")) if path.exists() else ""
+        path.write_text("\n".join(lines) + "\n" + notes, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); choose another folder with --record") from None
     return path
+
+
+def _below(page: str) -> str:
+    """What stands below the table of an earlier page."""
+    _, head, rest = page.partition(_HEAD + "\n")
+    lines = rest.splitlines(keepends=True)
+    rows = next((i for i, line in enumerate(lines) if not line.startswith("|")), len(lines))
+    return "".join(lines[rows:]) if head else ""
