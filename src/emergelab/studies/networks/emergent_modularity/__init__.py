@@ -119,7 +119,7 @@ study = el.Study(
         "quick": el.Size(
             steps=1000,
             every=200,
-            seeds=8,
+            seeds=10,
             set={"tune_at": TUNE_AT},
             conditions=("dense", "bricks", "random"),
             about="two blocks of width 32 with sixteen bricks of eight units, that read 200,000 words",

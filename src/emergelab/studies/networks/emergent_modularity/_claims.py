@@ -284,7 +284,7 @@ def _tuning() -> list[el.Claim]:
             0.005,
             published="experts can be merged back after tuning (Qiu et al. 2023)",
             about="the same margin",
-            expect="inconclusive",
+            expect="refuted",
         ),
         el.Claim(
             "Random bricks do not help",
