@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, PyTree
 
+from ._site import unread
+
 __all__ = ["when"]
 
 Result = TypeVar("Result", bound=PyTree)
@@ -31,6 +33,7 @@ def when(needed: Bool[Array, ""], work: Callable[..., Result], args: tuple[PyTre
     def turn(carry: tuple[Array, Result]) -> tuple[Array, Result]:
         # Without the barrier all of the work is the same in each turn, and the compiler would move it out of the loop.
         inside, _ = jax.lax.optimization_barrier((args, carry[0]))
-        return jnp.bool(False), work(*inside)
+        with unread():
+            return jnp.bool(False), work(*inside)
 
     return jax.lax.while_loop(lambda carry: carry[0], turn, (needed, otherwise))[1]

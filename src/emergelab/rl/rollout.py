@@ -173,7 +173,8 @@ def play(
         lanes, happened = site_scan(one, lanes, jax.random.split(key, steps))
         with scope("after"):
             after = value(net, lanes, jax.vmap(world.see)(lanes.state))
-    return lanes, Trajectory(*happened, next_value=after, memory=first)
+    seen, fresh, action, log_prob, judged, reward, over, beyond = happened
+    return lanes, Trajectory(seen, fresh, action, log_prob, judged, reward, over, beyond, after, first)
 
 
 def evaluate(
