@@ -3,6 +3,7 @@
 import zlib
 from collections import Counter
 
+import numpy as np
 import pytest
 
 import emergelab as el
@@ -38,8 +39,8 @@ def places(ledger):
     for d in ledger.decisions:
         if d["probabilities"]:
             names = [str(o) for o in d["probabilities"]]
-            value = d["value"]
-            at = next(i for i, n in enumerate(names) if n == str(value) or n == f"{value:g}")
+            said = d["value"] if isinstance(d["value"], str) else f"{d['value']:g}"
+            at = names.index(said)
             taken.setdefault((d["condition"], d["template"], len(names)), Counter())[at] += 1
     return taken
 
@@ -60,8 +61,6 @@ def test_each_society_plays_under_its_null(recorded):
 
 
 def test_what_is_not_on_record_is_not_made_up(recorded):
-    import numpy as np
-
     _, _, run, _ = recorded
     dealer = Dealer(run)
     with pytest.raises(UserError, match="no decision of condition 'nobody'"):
