@@ -77,6 +77,7 @@ def _growth() -> list[el.Claim]:
             0.2,
             published="above RL2 trained on long episodes",
             about=_FIFTH,
+            expect="untested",
         ),
         el.Claim(
             "A lineage gets further than one life of the same network",
@@ -115,7 +116,7 @@ def _carriers() -> list[el.Claim]:
             0.2,
             published="visibility falls over a life, so that agents learn to do without",
             about=_FIFTH,
-            expect="refuted",
+            expect="inconclusive",
         ),
         el.Claim(
             "Teachers who know another sequence are worth nothing",
@@ -124,6 +125,7 @@ def _carriers() -> list[el.Claim]:
             0.3,
             published=none,
             about=f"{_SAME}, against what is known when strangers are watched",
+            expect="inconclusive",
         ),
         el.Claim(
             "What is handed on is in the teachers' memory",
@@ -132,6 +134,7 @@ def _carriers() -> list[el.Claim]:
             0.3,
             published=none,
             about=_SAME,
+            expect="inconclusive",
         ),
         el.Claim(
             "A generation that nobody sees sets its lineage back by one",
@@ -165,7 +168,7 @@ def _carriers() -> list[el.Claim]:
             0.2,
             published=none,
             about=_FIFTH,
-            expect="refuted",
+            expect="inconclusive",
         ),
         el.Claim(
             "Agents trust the seat of the best: if it is a fool's, they lose",
@@ -174,7 +177,7 @@ def _carriers() -> list[el.Claim]:
             0.1,
             published=none,
             about="half of the usual margin: two of three teachers are as they were",
-            expect="refuted",
+            expect="inconclusive",
         ),
         el.Claim(
             "Larger generations get further (five members against one)",
@@ -183,7 +186,7 @@ def _carriers() -> list[el.Claim]:
             0.2,
             published=none,
             about=_FIFTH,
-            expect="refuted",
+            expect="inconclusive",
         ),
         el.Claim(
             "Right advice is copied more often than wrong advice",
@@ -200,6 +203,7 @@ def _carriers() -> list[el.Claim]:
             0.05,
             published="agents learn when to imitate and when to explore",
             about="one guess in twenty, third trial against first",
+            expect="inconclusive",
         ),
     ]
 
@@ -222,6 +226,7 @@ def _training() -> list[el.Claim]:
             0.2,
             published=oracles,
             about=_FIFTH,
+            expect="inconclusive",
         ),
         el.Claim(
             "Trained beside others who know much, lineages get less far than beside others who know little",
@@ -245,6 +250,7 @@ def _weights() -> list[el.Claim]:
             0.5,
             published=published,
             about=symbol,
+            expect="inconclusive",
         ),
         el.Claim(
             "In weights it goes on building up after the second generation",
@@ -253,6 +259,7 @@ def _weights() -> list[el.Claim]:
             0.5,
             published=published,
             about=symbol,
+            expect="inconclusive",
         ),
         el.Claim(
             "In weights, a lineage gets further than one run of as many steps",
@@ -261,6 +268,7 @@ def _weights() -> list[el.Claim]:
             0.5,
             published=published,
             about=f"{symbol}. The best of five each",
+            expect="inconclusive",
         ),
         el.Claim(
             "New weights without others to watch gain nothing",
@@ -269,6 +277,7 @@ def _weights() -> list[el.Claim]:
             0.5,
             published="not in the paper",
             about=symbol,
+            expect="untested",
         ),
         el.Claim(
             "Beginning anew helps a lineage",
@@ -277,5 +286,6 @@ def _weights() -> list[el.Claim]:
             0.5,
             published="resets mitigate early convergence",
             about=symbol,
+            expect="untested",
         ),
     ]
