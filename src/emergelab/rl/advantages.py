@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
-Number = Float[Array, ""] | float
+Number = Float[Array, ""] | Float[np.ndarray, ""] | float  # parameters of a system are numpy's before they are traced
 
 __all__ = ["generalised"]
 

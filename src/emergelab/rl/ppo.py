@@ -16,6 +16,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Num, PRNGKeyArray, PyTree
 
@@ -29,7 +30,7 @@ from .rollout import Trajectory
 
 __all__ = ["Report", "Settings", "improve", "memory", "rule", "unroll"]
 
-Number = Float[Array, ""] | float
+Number = Float[Array, ""] | Float[np.ndarray, ""] | float  # parameters of a system are numpy's before they are traced
 
 
 class Settings(eqx.Module):
