@@ -1,6 +1,8 @@
 """Shapes and types are checked at run time in every test: the hook must stand before emergelab is imported."""
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -20,6 +22,26 @@ hypothesis.settings.register_profile("emergelab", deadline=None)
 hypothesis.settings.load_profile("emergelab")
 
 _hook = install_import_hook("emergelab", "tests.typecheck.check")
+
+
+# A compiled program is some four memory mappings, of which Linux allows a process 65,530; at that point XLA crashes.
+_MAPPINGS = 20_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_mappings() -> Iterator[None]:
+    """Compiled programs are let go after a module once there are many: a worker runs thousands of tests."""
+    yield
+    maps = Path("/proc/self/maps")
+    if not maps.exists() or maps.read_text().count("\n") < _MAPPINGS:
+        return
+    import jax
+
+    from emergelab.engine import compiled
+
+    compiled._programs.clear()
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
