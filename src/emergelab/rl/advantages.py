@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-Number = Float[Array, ""] | Float[np.ndarray, ""] | float  # parameters of a system are numpy's before they are traced
+# Parameters of a system are numpy's until they are traced.
+Number = Float[Array, ""] | Float[np.ndarray, ""] | float
 
-__all__ = ["generalised"]
+__all__ = ["Number", "generalised"]
 
 
 def generalised(

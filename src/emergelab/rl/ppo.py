@@ -23,14 +23,12 @@ from jaxtyping import Array, Bool, Float, Num, PRNGKeyArray, PyTree
 from emergelab import scope, site, site_grad, site_scan
 from emergelab.training import announced
 
-from .advantages import generalised
+from .advantages import Number, generalised
 from .networks import ActorCritic
 from .policies import Policy
 from .rollout import Trajectory
 
 __all__ = ["Report", "Settings", "improve", "memory", "rule", "unroll"]
-
-Number = Float[Array, ""] | Float[np.ndarray, ""] | float  # parameters of a system are numpy's before they are traced
 
 
 class Settings(eqx.Module):
