@@ -131,13 +131,24 @@ def test_verify_fails_when_a_verdict_is_not_the_one_on_record(call):
     before.parent.mkdir()
     old = "| claim | verdict | effect [95 %] | claimed | seeds | Holm p | published |\n| --- |\n| gone | |\n"
     before.write_text(f"# Verdicts\n\n{old}\n## Measured beside published\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n")
-    code, out, _ = call("verify", "sorting", "--size", "tiny", "--seeds", "2", "--quiet", "--record", "verdicts")
+    code, out, _ = call(
+        "verify", "sorting", "--size", "tiny", "--seeds", "2", "--quiet", "--record", "verdicts", "--out", "r"
+    )
     assert code == 1 and "unexpected: inconclusive" in out
     page = before.read_text()
     assert "| claim | verdict |" in page and "versions: python" in page
     # What was written by hand below the table is not lost; the table itself is the new one.
     assert page.endswith("|\n\n## Measured beside published\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n")
     assert "gone" not in page
+    # A run made elsewhere, with accelerators in it, is judged and recorded here with the same page.
+    info = json.loads(Path("r/run.json").read_text())
+    assert info["provenance"]["devices"] == ["cpu"] * len(info["provenance"]["devices"])
+    info["provenance"]["devices"] = ["NVIDIA H100", "NVIDIA H100"]
+    Path("r/run.json").write_text(json.dumps(info))
+    assert call("judge", "r", "--record", "again")[0] == 1
+    assert Path("again/sorting-tiny.md").read_text() == page[: page.index("\n\n## Measured") + 1].replace(
+        f"{info['provenance']['cores']} cores", f"2 NVIDIA H100, {info['provenance']['cores']} cores"
+    )
 
 
 def test_doctor(call):

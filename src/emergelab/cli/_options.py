@@ -19,6 +19,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.
 Seeds = Annotated[int | None, typer.Option(help="Number of seeds; the size's own if not given.")]
 SizeName = Annotated[str, typer.Option(help="tiny, quick, full or paper.")]
 Out = Annotated[str | None, typer.Option(help="Folder or URL for the run; runs/<study>-<date>-<time> if not given.")]
+Record = Annotated[
+    Path | None,
+    typer.Option(help="Folder in which to write the verdicts as a page, with command, versions and date."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Keep = Annotated[
     str | None,

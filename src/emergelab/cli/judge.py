@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +17,7 @@ from ._options import (
     LmCalls,
     Out,
     Quiet,
+    Record,
     Seeds,
     SizeName,
     foretell,
@@ -47,10 +47,7 @@ def verify(
     size: SizeName = "quick",
     seeds: Seeds = None,
     out: Out = None,
-    record: Annotated[
-        Path | None,
-        typer.Option(help="Folder in which to write the verdicts as a page, with command, versions and date."),
-    ] = None,
+    record: Record = None,
     lm: Lm = None,
     lm_cache: LmCache = None,
     lm_calls: LmCalls = None,
@@ -108,7 +105,9 @@ def verify(
 
 
 @app.command()
-def judge(directory: Annotated[str, typer.Argument(metavar="DIR")], as_json: Json = False) -> None:
+def judge(
+    directory: Annotated[str, typer.Argument(metavar="DIR")], record: Record = None, as_json: Json = False
+) -> None:
     """Judge a run that is already there. Exit code 1 if a verdict is not the one on record."""
     from ..runs.run import load
 
@@ -116,6 +115,10 @@ def judge(directory: Annotated[str, typer.Argument(metavar="DIR")], as_json: Jso
     study = study_of(made)
     verdicts = study.judge(made)
     wrong = unexpected(study, verdicts)
+    if record is not None:
+        from ..report.record import record_verdicts
+
+        record_verdicts(record, study, made, verdicts)
     if as_json:
         print_json({"run": made.path, "verdicts": verdicts, "unexpected": wrong})
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def record_verdicts(folder: Path, study: Study, run: Run, verdicts: Sequence[Map
         f"{study.title} {summary(verdicts).capitalize()}.",
         "",
         f"- command: `{re.sub(r' --out[ =][^ ]+', '', made['command'])}`",  # where the run lies says nothing
-        f"- date: {made['created'][:10]}; computing: {info['wall_seconds']:.0f} s on {made['cores']} cores "
+        f"- date: {made['created'][:10]}; computing: {info['wall_seconds']:.0f} s on {_where(made)} "
         f"({made['platform']})",
         f"- {len(info['conditions'])} conditions x {len(info['seeds'])} seeds x {info['steps']} steps, recorded "
         f"every {info['every']}",
@@ -50,6 +51,12 @@ def record_verdicts(folder: Path, study: Study, run: Run, verdicts: Sequence[Map
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); choose another folder with --record") from None
     return path
+
+
+def _where(made: Mapping[str, Any]) -> str:
+    """What computed: cores, or accelerators with the cores beside them. Runs of old do not say which devices."""
+    cores, others = f"{made['cores']} cores", Counter(d for d in made.get("devices", ()) if d != "cpu")
+    return ", ".join([*(f"{n} {kind}" for kind, n in others.items()), cores])
 
 
 def _below(page: str) -> str:

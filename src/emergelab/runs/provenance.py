@@ -50,6 +50,13 @@ def commit() -> str | None:
     return out.stdout.strip() or None
 
 
+def devices() -> list[str]:
+    """What JAX computes on, by kind, an entry a device; `cpu` where there is nothing else."""
+    import jax
+
+    return [device.device_kind for device in jax.devices()]
+
+
 def now() -> str:
     """The time in UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -62,6 +69,7 @@ def provenance() -> dict[str, Any]:
         "versions": versions(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
+        "devices": devices(),
         "commit": commit(),
         "created": now(),
     }

@@ -189,7 +189,7 @@ study = el.Study(
                 "turns": 2,
             },
             about="128 units, 4 million steps, all conditions; in weights, 128 thousand steps a generation, three "
-            "networks. Not run",
+            "networks",
         ),
         "paper": el.Size(
             steps=3906,

@@ -177,8 +177,7 @@ study = el.Study(
         ),
         "full": el.Size(
             seeds=16, steps=400, every=20,
-            about="all conditions, 0.8 million steps a student; not run. About an hour on two cores by the cost of an "
-            "update",
+            about="boards and networks of the quick size, but all conditions, and 0.8 million steps a student",
         ),
         "paper": el.Size(
             seeds=10, steps=30_000, every=600, conditions=SHOWN,

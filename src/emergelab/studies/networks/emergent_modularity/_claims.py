@@ -138,7 +138,6 @@ def _routing() -> list[el.Claim]:
             0.005,
             published="clusters of keys beat random groups",
             about="in nat, a quarter of the bricks open for a token",
-            expect="inconclusive",
         ),
         el.Claim(
             "This emerges in training: the ratio of the two costs grows",
@@ -228,7 +227,6 @@ def _units() -> list[el.Claim]:
             0.02,
             published="not in the papers",
             about=f"a fiftieth of all units, from step {EARLY} on",
-            expect="inconclusive",
         ),
         el.Claim(
             "With classes dealt out anew no unit is special",
@@ -237,7 +235,6 @@ def _units() -> list[el.Claim]:
             0.05,
             published="a control",
             about="a twentieth of all units",
-            expect="inconclusive",
         ),
         el.Claim(
             "Units of a brick have the same favourite class",
