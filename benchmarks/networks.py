@@ -66,9 +66,7 @@ def training(rounds: int) -> list[Row]:
     return rows
 
 
-def _against(
-    what: str, system: Any, steps: int, rounds: int, pytorch: Callable[[int, int | None], float]
-) -> list[Row]:
+def _against(what: str, system: Any, steps: int, rounds: int, pytorch: Callable[[int, int | None], float]) -> list[Row]:
     works: Mapping[str, Callable[[], float]] = {
         "ours": lambda: _grow(system, steps),
         "PyTorch, seeds one after the other, 1 thread": lambda: pytorch(steps, 1),

@@ -109,9 +109,7 @@ def _from(intervention: Intervention, at: int) -> Intervention:
     return later
 
 
-def _begin(
-    store: Store, parent: Run, before: Any, block: Block, rows: Sequence[int], at: int, every: int
-) -> None:
+def _begin(store: Store, parent: Run, before: Any, block: Block, rows: Sequence[int], at: int, every: int) -> None:
     """Records before the fork, and the state at it as the block's checkpoint."""
     first, last = block.seeds
     numbers = parent.info["seeds"][first:last]
@@ -142,7 +140,5 @@ def _marked_before(
     diverged: Mapping[str, Mapping[int, int]], names: Sequence[str], seeds: Sequence[int], at: int
 ) -> dict[str, dict[str, int]]:
     """Seeds that had left the finite numbers before the fork."""
-    found = {
-        name: {str(s): t for s, t in diverged.get(name, {}).items() if s in seeds and t < at} for name in names
-    }
+    found = {name: {str(s): t for s, t in diverged.get(name, {}).items() if s in seeds and t < at} for name in names}
     return {name: marks for name, marks in found.items() if marks}
