@@ -32,12 +32,8 @@ def compute(
     bar: Silent,
     chunk: int | None,
     stop: threading.Event,
-    crowded: bool = False,
 ) -> None:
-    """Bring one block to its end, from its last checkpoint if it has one.
-
-    `crowded`: there are as many blocks as cores, or more, so that each is computed on one.
-    """
+    """Bring one block to its end, from its last checkpoint if it has one."""
     if stop.is_set():
         return
     members = [cells[i] for i in block.conditions]
@@ -52,7 +48,7 @@ def compute(
     treedef, axes, stacked = compiled.stack(members)
     row = sum(int(np.prod(s.shape)) * s.dtype.itemsize for s in shapes.values()) * len(members) * block.width
     capacity = max(1, min(records, _BUFFER_BYTES // max(1, row)))
-    spec = compiled.Spec(treedef, axes, capacity, tapped, crowded)
+    spec = compiled.Spec(treedef, axes, capacity, tapped)
     leaves = [jnp.asarray(x) for x in stacked]
     seeds = jnp.asarray(padded, jnp.int32)
     each = jnp.zeros(len(members))

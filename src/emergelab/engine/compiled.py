@@ -34,16 +34,12 @@ INIT, OBSERVE, NOISE = 2**32 - 1, 2**32 - 2, 2**32 - 3
 
 @dataclass(frozen=True)
 class Spec:
-    """The static part of a program: structure, which leaves differ between conditions, length of the record buffer.
-
-    One that is `crowded` has as many others beside it as there are cores, and keeps to one thread.
-    """
+    """The static part of a program: structure, which leaves differ between conditions, length of the record buffer."""
 
     treedef: Any
     axes: tuple[int | None, ...]
     capacity: int
     taps: tuple[str, ...]
-    crowded: bool = False
 
 
 def stack(cells: Sequence[Cell]) -> tuple[Any, tuple[int | None, ...], list[np.ndarray]]:
@@ -235,11 +231,7 @@ def _made(verb: Any, spec: Spec, args: tuple[Any, ...]) -> Any:
             compilations += verb is advance
             lowered, on_cpu = verb.lower(spec, *args), jax.default_backend() == "cpu"
             # What runs once is not worth optimising: drawing initial weights takes longer to compile than to do.
-            options = dict(_LIGHTLY) if on_cpu and verb is begin else {}
-            if on_cpu and spec.crowded:
-                # Two programs that both split their small products over all cores wait for each other most of the time.
-                options["xla_cpu_multi_thread_eigen"] = False
-            made = lowered.compile(compiler_options=options or None)
+            made = lowered.compile(compiler_options=_LIGHTLY if on_cpu and verb is begin else None)
             if on_cpu:
                 text = lowered.as_text()
                 made = _in_turn(made, _turns.alone if any(name in text for name in _WAITING) else _turns.together)

@@ -349,10 +349,6 @@ def _worker_count(asked: int | None) -> int:
     devices = jax.local_devices()
     if len(devices) > 1 or devices[0].platform != "cpu":
         return len(devices)
-    return _cores()
-
-
-def _cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not Linux
@@ -448,12 +444,10 @@ def _in_threads(
     """Blocks in as many threads as there are workers: XLA lets go of the interpreter while it computes."""
     stop = threading.Event()
     devices = jax.local_devices()
-    # By the plan alone: how many workers carry it out must not change a single bit.
-    crowded = len(blocks) >= _cores()
 
     def one(block: Block) -> None:
         with jax.default_device(devices[block.index % len(devices)]):
-            compute(store, info, cells, block, bar, chunk, stop, crowded)
+            compute(store, info, cells, block, bar, chunk, stop)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="emergelab") as pool:
         futures = [pool.submit(one, block) for block in blocks]
