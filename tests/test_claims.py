@@ -117,6 +117,20 @@ def test_statistics_of_all_seeds_resample_whole_curves():
     assert one(run, el.contrast("x", "a", "b", statistic=peak_of_mean))["verdict"] == "supported"
 
 
+def test_a_statistic_that_one_seed_does_not_have_leaves_nobody_out():
+    """A spread over seeds, which a single one lacks: the note speaks of seeds without values alone."""
+    values = np.random.default_rng(0).normal(0, 2, (20, 3))
+    values[4] = np.nan
+
+    def spread(rows):
+        return float(rows[:, -1].std(ddof=1)) if len(rows) > 1 else np.nan
+
+    for test in (el.level("x", "a", statistic=spread), el.contrast("x", "a", "b", statistic=spread)):
+        row = one(FakeRun({"a": {"x": values}, "b": {"x": values / 20}}), test)
+        assert row["seeds"] == 19 and row["note"].startswith("1 of 20 seeds left out"), row["note"]
+        assert row["value"] > 1
+
+
 def test_functions_of_observables():
     def doubled_end(d):
         return 2 * d["x"].isel(time=-1)

@@ -173,8 +173,9 @@ class Test(abc.ABC):
         """Conditions that the test needs."""
 
 
-def _finish(found: Estimate, seeds: np.ndarray, note: str = "") -> Evidence:
-    lost = int(np.isnan(seeds).sum())
+def _finish(found: Estimate, seeds: np.ndarray, note: str = "", lost: int | None = None) -> Evidence:
+    """`lost`: seeds left out, where those with a NaN are not they, as a statistic of all may be undefined for one."""
+    lost = int(np.isnan(seeds).sum()) if lost is None else lost
     notes = [note] if note else []
     if lost:
         notes.append(f"{lost} of {len(seeds)} seeds left out (diverged, failed or undefined)")
@@ -203,16 +204,18 @@ class _Contrast(Test):
     def evidence(self, sample: Sample) -> Evidence:
         if self.statistic is not None:
             a, b = sample.curve(self.what, self.a), sample.curve(self.what, self.b)
+            lost = None
             if self.paired:
                 gone = ~np.isfinite(a.reshape(len(a), -1)).any(1) | ~np.isfinite(b.reshape(len(b), -1)).any(1)
-                a, b = a[~gone], b[~gone]
+                a, b, lost = a[~gone], b[~gone], int(gone.sum())
                 each = np.full(len(gone), np.nan)
                 each[~gone] = [self.statistic(x[None]) - self.statistic(y[None]) for x, y in zip(a, b, strict=True)]
             else:
                 each = np.asarray([self.statistic(x[None]) for x in a]) - np.asarray(
                     [self.statistic(y[None]) for y in b]
                 )
-            return _finish(difference(a, b, self.statistic, paired=self.paired, draws=_DRAWS_OF_STATISTICS), each)
+            found = difference(a, b, self.statistic, paired=self.paired, draws=_DRAWS_OF_STATISTICS)
+            return _finish(found, each, lost=lost)
         a, b = sample.number(self.what, self.a, self.at), sample.number(self.what, self.b, self.at)
         return _finish(difference(a, b, paired=self.paired, draws=_DRAWS), a - b)
 
@@ -245,7 +248,7 @@ class _Level(Test):
             each = np.asarray(
                 [statistic(r[None]) - self.value if k else np.nan for r, k in zip(rows, known, strict=True)]
             )
-            return _finish(found, each)
+            return _finish(found, each, lost=int((~known).sum()))
         values = sample.number(self.what, self.condition, self.at) - self.value
         return _finish(estimate(values, draws=_DRAWS), values)
 
