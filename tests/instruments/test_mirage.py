@@ -265,6 +265,16 @@ def test_every_input_gets_a_defined_answer(draw, seeds, steps, call):
         assert not np.isinf(table.select_dtypes("number").to_numpy(dtype=float)).any()
 
 
+def test_a_single_common_record_is_undecided():
+    """A score and a companion that were never measured together but once; nothing can predict that record."""
+    y, z = np.full((1, 9), np.nan), np.full((1, 9), np.nan)
+    y[0, [0, 1, 2, 3, 5, 7, 8]], z[0, [0, 4, 6]] = [0, 0, 0, 0, 0, 0, 1], 0.0
+    data = xr.Dataset({"y": (("seed", "time"), y), "z": (("seed", "time"), z)}, coords={"time": np.arange(9.0)})
+    result = mirage(data, "y", "z", draws=99)
+    assert result.verdict == "undecided"
+    assert json.loads(result.to_json()) and len(result.explain()) > 100
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -121,6 +121,8 @@ def _held_out(
         held = where[fold::folds]
         for at in held:
             rest[at] = False
+        if not rest.any():
+            break  # a single record: there is nothing that it could be predicted from
         link = isotonic(z[rest], y[rest], increasing=up)
         for at in held:
             predicted[at] = np.interp(z[at], *link)
