@@ -12,6 +12,7 @@ import pytest
 
 import emergelab as el
 from emergelab.games import donor as rules
+from emergelab.games.inequality import gini
 from emergelab.studies.societies.donor_game import DonorGame, study
 from emergelab.studies.societies.donor_game import _measures as measures
 
@@ -98,8 +99,8 @@ def test_slopes_are_least_squares_and_gini_is_the_textbooks() -> None:
     assert all(np.isnan(float(v)) for v in slopes(same[..., 0], same, jnp.full((4, 3), 3)))
     held = np.sort(rng.random(9))
     textbook = (2 * np.arange(1, 10) - 10) @ held / (9 * held.sum())
-    assert float(rules.gini(jnp.asarray(held, jnp.float32))) == pytest.approx(textbook, abs=1e-6)
-    assert float(rules.gini(jnp.zeros(5))) == 0.0
+    assert float(gini(jnp.asarray(held, jnp.float32))) == pytest.approx(textbook, abs=1e-6)
+    assert float(gini(jnp.zeros(5))) == 0.0
 
 
 def test_disposition_is_what_is_given_in_the_six_situations() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import emergelab as el
 from emergelab.games import taxes
+from emergelab.games.inequality import equality, gini
 from emergelab.games.taxes import US_CUTS, US_RATES, Work
 from emergelab.studies.societies.economy import Economy, study
 from emergelab.studies.societies.economy import _planners as planners
@@ -54,7 +55,7 @@ def test_taxes_by_hand() -> None:
 
 def test_equality_by_hand() -> None:
     rows = jnp.array([[1.0, 3.0, 4.0, 2.0], [0.0, 0.0, 0.0, 7.0], [3.0, 3.0, 3.0, 3.0], [0.0, 0.0, 0.0, 0.0]])
-    unequal, equal, weight = jax.jit(jax.vmap(lambda x: (taxes.gini(x), taxes.equality(x), taxes.weights(x))))(rows)
+    unequal, equal, weight = jax.jit(jax.vmap(lambda x: (gini(x), equality(x), taxes.weights(x))))(rows)
     np.testing.assert_allclose(unequal, [0.25, 0.75, 0.0, 0.0], atol=1e-6)
     np.testing.assert_allclose(equal, [1 - 0.25 * 4 / 3, 0.0, 1.0, 1.0], atol=1e-6)
     np.testing.assert_allclose(weight[0], np.array([1, 1 / 3, 1 / 4, 1 / 2]) * 48 / 25, rtol=1e-6)

@@ -21,7 +21,7 @@ from emergelab.engine.compiled import INIT
 
 __all__ = [
     "DONATE", "ENTRIES", "GOSSIP", "PARAMETERS", "PROBES", "PUNISH", "REFUSE", "Draws", "Table", "act", "by_agent",
-    "disposition", "draws_of", "gini", "key_of", "offspring", "parents_of", "price", "prior", "seat", "settle",
+    "disposition", "draws_of", "key_of", "offspring", "parents_of", "price", "prior", "seat", "settle",
     "side_of", "slopes",
 ]  # fmt: skip
 
@@ -269,12 +269,6 @@ def offspring(
 
 
 # -- what can be seen -----------------------------------------------------------------------------------------------
-
-
-def gini(x: Float[Array, "agent"]) -> Float[Array, ""]:
-    """Inequality: half the mean absolute difference over the mean; 0 where nobody has anything."""
-    total = jnp.sum(jnp.abs(x[:, None] - x[None, :]))
-    return total / jnp.maximum(2 * x.shape[0] * jnp.sum(x), 1e-12)
 
 
 def slopes(

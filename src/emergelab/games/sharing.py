@@ -1,6 +1,6 @@
 """Scarce things shared by many: slots that are cheap but few, and a resource that too much demand throttles.
 
-Gini's index is that of `donor.gini`, on any number of agents.
+Gini's index is that of `inequality.gini`, on any number of agents.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 __all__ = [
-    "US_CUTS", "US_RATES", "Work", "best_hours", "bracket_of", "bracket_rates", "equality", "gini", "hours_at_rate",
+    "US_CUTS", "US_RATES", "Work", "best_hours", "bracket_of", "bracket_rates", "hours_at_rate",
     "inside_brackets", "marginal_rate", "pareto_rate", "pointwise_rates", "tax", "utilities", "weights", "welfare",
 ]  # fmt: skip
 
@@ -137,21 +137,6 @@ def best_hours(
 
 
 # -- what a government may want ---------------------------------------------------------------------------------------
-
-
-def gini(values: Float[Array, "n"]) -> Float[Array, ""]:
-    """Gini index: half of the mean difference of two values (with replacement) over their mean; 0 if all are 0."""
-    n = values.shape[0]
-    ranked = jnp.sort(values)
-    total = jnp.sum(values)
-    unequal = jnp.sum((2 * jnp.arange(1, n + 1) - n - 1) * ranked)
-    return jnp.where(total > 0, unequal / (n * jnp.maximum(total, 1e-9)), 0.0)
-
-
-def equality(values: Float[Array, "n"]) -> Float[Array, ""]:
-    """1 if all have the same, 0 if one has everything: 1 - Gini * n / (n - 1)."""
-    n = values.shape[0]
-    return 1 - gini(values) * n / (n - 1)
 
 
 def weights(values: Float[Array, "n"]) -> Float[Array, "n"]:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 import emergelab as el
 from emergelab.errors import ParameterError
 from emergelab.games import donor as rules
+from emergelab.games.inequality import gini
 
 __all__ = ["DonorGame", "Society"]
 
@@ -175,7 +176,7 @@ class DonorGame(el.System):
             "resources": jnp.mean(both),
             "resources_game1": jnp.mean(final[0]),
             "resources_game2": jnp.mean(final[1]),
-            "gini": rules.gini(both),
+            "gini": gini(both),
             "punish_rate": jnp.mean(moves.kind != rules.DONATE),
             "slope": slope,
             "second_slope": second,

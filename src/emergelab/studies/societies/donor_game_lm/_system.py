@@ -11,6 +11,7 @@ import numpy as np
 import emergelab as el
 from emergelab.errors import ParameterError
 from emergelab.games import donor as rules
+from emergelab.games.inequality import gini
 from emergelab.lm import RATES, Amount, Ask, Choice, Message, Turn, count, decide, rates
 
 from ._policies import POLICIES, PUNISHING, fit
@@ -23,7 +24,7 @@ _SHARE = Amount(0, 100, step=10, unit="%")
 _FALLBACK = "My strategy will be to decide anew each time."
 _draws = jax.jit(rules.draws_of, static_argnums=1)
 _prior = jax.jit(rules.prior, static_argnums=1)
-_settle, _seat, _slopes, _price, _gini = map(jax.jit, (rules.settle, rules.seat, rules.slopes, rules.price, rules.gini))
+_settle, _seat, _slopes, _price, _gini = map(jax.jit, (rules.settle, rules.seat, rules.slopes, rules.price, gini))
 _parents, _offspring, _by_agent = map(jax.jit, (rules.parents_of, rules.offspring, rules.by_agent))
 
 

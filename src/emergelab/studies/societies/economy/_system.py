@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 import emergelab as el
 from emergelab.errors import ParameterError
 from emergelab.games import taxes
+from emergelab.games.inequality import equality
 
 from . import _planners as planners
 from ._workers import WORKERS, Habits, View, decide, level_of, taught
@@ -237,7 +238,7 @@ class Economy(el.System):
             "welfare": year.welfare,
             "promised": self._told(state.skill, untaxed, year.rates).welfare,
             "productivity": jnp.sum(year.income),
-            "equality": taxes.equality(year.income - year.paid + jnp.mean(year.paid)),
+            "equality": equality(year.income - year.paid + jnp.mean(year.paid)),
             "revenue": jnp.sum(year.paid) / jnp.maximum(jnp.sum(year.income), 1e-9),
             "effort": jnp.mean(year.hours),
             "elasticity": reckons if self.planner == "saez" else jnp.float32(jnp.nan),
@@ -249,7 +250,7 @@ class Economy(el.System):
             "paid": year.paid,
             "flat_revenue": jnp.sum(flat.paid, axis=1),
             "flat_welfare": flat.welfare,
-            "flat_equality": jax.vmap(taxes.equality)(flat.income - flat.paid + jnp.mean(flat.paid, 1, keepdims=True)),
+            "flat_equality": jax.vmap(equality)(flat.income - flat.paid + jnp.mean(flat.paid, 1, keepdims=True)),
             "flat_productivity": jnp.sum(flat.income, axis=1),
         }
 

@@ -11,7 +11,8 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray, PyTree
 
 import emergelab as el
-from emergelab.games.taxes import US_CUTS, equality, tax
+from emergelab.games.inequality import equality
+from emergelab.games.taxes import US_CUTS, tax
 from emergelab.rl import ppo
 from emergelab.rl.networks import ActorCritic, FeedForward
 from emergelab.rl.policies import Categorical, Policy, allowed

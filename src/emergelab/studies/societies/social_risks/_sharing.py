@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 import emergelab as el
-from emergelab.games import donor, learners, sharing
+from emergelab.games import learners, sharing
+from emergelab.games.inequality import gini
 
 __all__ = ["LEVELS", "Pool", "commons_observe", "commons_step", "init", "queue_observe", "queue_step"]
 
@@ -75,7 +76,7 @@ def queue_observe(system: Any, state: Pool, key: PRNGKeyArray) -> dict[str, Arra
     """Who gets the cheap slots."""
     share = state.had / jnp.maximum(jnp.sum(state.had), 1.0)
     return {
-        "index": donor.gini(state.had),
+        "index": gini(state.had),
         "concentration": jnp.sum(share**2),
         "shut_out": jnp.mean(share < 0.1 / system.agents),
     }
