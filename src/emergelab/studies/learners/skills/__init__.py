@@ -130,7 +130,7 @@ study = el.Study(
         ),
         "full": el.Size(
             seeds=8, steps=600, every=20, set={"updates": 50, "batch": 256, "memory": 200_000, "rate": 3e-4},
-            about="longer, with a longer memory and smaller steps; not run",
+            about="longer, with a longer memory and smaller steps; a minute on a GPU, of which its verdicts are",
         ),
         "paper": el.Size(
             seeds=8, steps=10_000, every=100,
