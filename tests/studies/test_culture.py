@@ -230,3 +230,13 @@ def test_sites():
 def test_wrong_settings_are_told(wrong, message):
     with pytest.raises(el.UserError, match=message):
         Culture(**wrong)
+
+
+def test_the_view_shows_trials_of_generations(run):
+    assert study.view is not None
+    ground, _, alone = study.view.at(run, "culture", 0, int(run.data.time[-1])).layers
+    known = run.data["score"].sel(condition="culture", seed=0).isel(time=-1, test=0).transpose("generation", "trial")
+    np.testing.assert_array_equal(ground.values, known)
+    assert len(alone.x) == known.sizes["generation"]
+    with pytest.raises(el.UserError, match="no lineages at time 0"):
+        study.view.at(run, "culture", 0, 0)

@@ -241,3 +241,15 @@ def test_conditions_are_what_the_papers_call_them():
     assert set(LABELS) == set(study.size("quick").conditions)
     assert study.conditions["paired"].set == {"maker": "designer"}
     assert study.conditions["repaired"].set["robust"] == 1 and study.conditions["dr"].set == {}
+
+
+def test_the_view_shows_the_levels_of_the_lesson(chance):
+    assert study.view is not None
+    last = int(chance.data.time[-1])
+    ground = study.view.at(chance, "dr", 0, last).layers[0].values
+    levels = chance.data["gallery"].sel(condition="dr", seed=0, time=last).transpose("shown", "y", "x").values
+    size = levels.shape[1]
+    np.testing.assert_array_equal(ground[:size, :size], levels[0])
+    np.testing.assert_array_equal(ground[size:, size:], levels[3])
+    with pytest.raises(el.UserError, match="before the first update"):
+        study.view.at(chance, "dr", 0, 0)

@@ -496,3 +496,12 @@ def test_study_at_its_smallest(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(untested) == 1 and "square root" in untested[0]  # cities of other sizes are left out here
     have = [f.name for f, _ in study.draw(tiny)]
     assert have == [f.name for f in study.figures if not set(f.needs) & set(SCALES)]
+
+
+def test_the_view_shows_who_is_infectious_where(tiny: Any) -> None:
+    condition = str(tiny.data.condition[0].item())
+    assert study.view is not None
+    (map_,) = study.view.at(tiny, condition, 0, int(tiny.data.time[-1])).layers
+    ill = tiny.data["ill"].sel(condition=condition, seed=0)
+    np.testing.assert_allclose(map_.values, ill.isel(time=-1).transpose("row", "col"))
+    assert map_.low == 0 and map_.high >= ill.max()

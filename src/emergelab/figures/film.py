@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["animate", "draw", "strip"]
 
 _GROUND = ("#ffffff", "#3d4451", *(c for c in COLOURS))
+_INKS = (INK, MUTED, COLOURS[1], COLOURS[0], COLOURS[2])
 
 
 def strip(scenes: Sequence[Scene], *, columns: int | None = None, size: float = 1.9) -> Figure:
@@ -36,9 +38,9 @@ def strip(scenes: Sequence[Scene], *, columns: int | None = None, size: float = 
     rows = -(-len(scenes) // columns)
     fig, axes = new(rows, columns, width=size * columns + 0.4, height=(size + 0.35) * rows + 0.3)
     flat = np.atleast_1d(axes).ravel()
-    spread = _spread(scenes)
+    spread, inks = _spread(scenes), _inks(scenes)
     for ax, scene in zip(flat, scenes, strict=False):
-        draw(ax, scene, spread)
+        draw(ax, scene, spread, inks)
     for ax in flat[len(scenes) :]:
         ax.set_axis_off()
     _legend(fig, scenes)
@@ -64,30 +66,37 @@ def animate(
         raise UserError(f"animate: {path} must end with .gif")
     if not scenes:
         raise UserError("animate: there are no scenes to draw")
-    spread = _spread(scenes)
+    spread, inks = _spread(scenes), _inks(scenes)
     frames = []
     for scene in scenes:
         fig, ax = new(width=size, height=size + 0.3)
-        draw(ax, scene, spread)
+        draw(ax, scene, spread, inks)
         frames.append(Image.open(io.BytesIO(png(fig, dpi))).convert("RGB").quantize(128))
     path.parent.mkdir(parents=True, exist_ok=True)
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=int(1000 * seconds), loop=0)
     return path
 
 
-def draw(ax: Axes, scene: Scene, spread: tuple[float, float] | None = None) -> None:
+def draw(
+    ax: Axes,
+    scene: Scene,
+    spread: tuple[float, float] | None = None,
+    inks: Mapping[str, str] | None = None,
+) -> None:
     """One scene into axes.
 
     Args:
         ax: where to.
         scene: what.
         spread: smallest and largest number of cells without kinds, for colours that mean the same in all pictures.
+        inks: the colour of each kind of lines, likewise.
     """
+    inks = inks or _inks([scene])
     for layer in scene.layers:
         if isinstance(layer, Cells):
             _cells(ax, layer, spread)
         elif isinstance(layer, Lines):
-            ax.plot(layer.x, layer.y, color=INK, lw=0.8)
+            ax.plot(layer.x, layer.y, color=inks[layer.kind], lw=0.8)
         elif isinstance(layer, Network):
             _network(ax, layer)
         else:
@@ -164,8 +173,15 @@ def _spread(scenes: Sequence[Scene]) -> tuple[float, float] | None:
     return (float(found.min()), float(found.max())) if found.size else None
 
 
+def _inks(scenes: Sequence[Scene]) -> dict[str, str]:
+    """A colour for each kind of lines, in the order in which they occur: the first is ink, as are lines of no kind."""
+    kinds = [layer.kind for scene in scenes for layer in scene.layers if isinstance(layer, Lines) and layer.kind]
+    return {"": INK} | dict(zip(dict.fromkeys(kinds), cycle(_INKS), strict=False))
+
+
 def _legend(fig: Figure, scenes: Sequence[Scene]) -> None:
     """What colours mean, once for all scenes."""
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     known: dict[str, str] = {}
@@ -175,6 +191,14 @@ def _legend(fig: Figure, scenes: Sequence[Scene]) -> None:
                 known |= dict(zip(layer.kinds, _GROUND, strict=False))
             elif isinstance(layer, (Agents, Network)):
                 known |= dict(zip(layer.kinds, COLOURS, strict=False))
-    if known:
-        handles = [Patch(facecolor=colour, edgecolor=GREY, label=name) for name, colour in known.items()]
-        fig.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=7)
+    handles: list[Any] = [Patch(facecolor=colour, edgecolor=GREY, label=name) for name, colour in known.items()]
+    lines = {kind: ink for kind, ink in _inks(scenes).items() if kind}
+    # A single kind of lines speaks for itself.
+    if len(lines) > 1:
+        handles += [Line2D([], [], color=ink, lw=1.2, label=kind) for kind, ink in lines.items()]
+    if handles:
+        words = max(len(str(h.get_label())) for h in handles)
+        room = max(1, int(fig.get_size_inches()[0] / (0.075 * words + 0.45)))
+        fig.legend(
+            handles=handles, loc="outside lower center", ncols=min(len(handles), room), frameon=False, fontsize=7
+        )  # fmt: skip

@@ -121,6 +121,7 @@ from ._claims import claims
 from ._conditions import conditions
 from ._figures import figures
 from ._system import Culture
+from ._view import view
 
 __all__ = ["Culture", "study"]
 
@@ -211,5 +212,6 @@ study = el.Study(
     },
     claims=claims(),
     figures=figures(),
+    view=view,
     page=__doc__,
 )

@@ -113,6 +113,7 @@ import emergelab as el
 from ._claims import claims
 from ._figures import draw_gallery, draw_growth, draw_regret, draw_transfer
 from ._system import EnvironmentDesign
+from ._view import view
 
 __all__ = ["study"]
 
@@ -194,4 +195,5 @@ study = el.Study(
         el.Figure("transfer", draw_transfer, "Test mazes at the end of training; a dot is a seed."),
         el.Figure("regret", draw_regret, "Regret against the length of the way, and regret as it is paid."),
     ),
+    view=view,
 )  # fmt: skip

@@ -118,6 +118,7 @@ from ._claims import claims
 from ._conditions import BASE, GROUPS, SCALES, TRUTH, archetypes, conditions
 from ._figures import figures
 from ._system import Epidemic
+from ._view import view
 
 __all__ = ["Epidemic", "study"]
 
@@ -170,5 +171,6 @@ study = el.Study(
     },
     claims=claims(),
     figures=figures(),
+    view=view,
     page=__doc__,
 )
