@@ -15,7 +15,8 @@ from pathlib import Path
 from measure import Row, carry_out, row, take_turns
 
 PACKAGES = ("emergelab", "jax", "jaxlib", "equinox", "optax", "gymnax", "gymnasium", "stable-baselines3", "torch")
-UPDATES = {"pole": 100, "grid": 100}
+UPDATES = {"ours": 100, "single-file": 100, "stable-baselines3": 10}
+"""Rounds that are timed; a rate needs fewer where a step takes long."""
 NAMES = {"pole": "CartPole-v1", "grid": "FrozenLake 8x8, no slip"}
 ALONE = "--xla_cpu_multi_thread_eigen=false"
 
@@ -27,7 +28,7 @@ def _rate(who: str, task: str, seeds: int, threads: bool) -> Callable[[], float]
         script = Path(__file__).with_name("learners_peers.py")
         environment = os.environ | {"XLA_FLAGS": "" if threads else ALONE}
         done = subprocess.run(
-            [sys.executable, str(script), who, task, str(seeds), str(UPDATES[task])],
+            [sys.executable, str(script), who, task, str(seeds), str(UPDATES[who])],
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:

@@ -105,6 +105,8 @@ def cut(
         # One width for all groups: the seed axis on disk has one chunk size, and no two blocks may share a chunk.
         for members, size in zip(groups, state_bytes, strict=True):
             width = min(width, max(1, block_bytes // max(1, size * len(members))))
+        # As many blocks, but of one width as far as can be: a narrower last one is padded, which is work for nothing.
+        width = -(-n_seeds // -(-n_seeds // width))
     blocks: list[Block] = []
     for members in groups:
         for start in range(0, n_seeds, width):
