@@ -2,5 +2,6 @@
 
 `policies` (what a network says about actions), `networks` (feed-forward and recurrent actor-critics), `rollout`
 (episodes, many at a time, and their evaluation), `advantages`, `ppo` (the update), `sac` (another one, that learns from
-what was kept), `learner` (all of it as an `el.System`), `hosts` (environments of Gymnasium and PettingZoo).
+what was kept), `multi_critic` (the same with a critic for each of several rewards), `evolution` (search without
+gradients), `learner` (all of it as an `el.System`), `hosts` (environments of Gymnasium and PettingZoo).
 """
