@@ -16,9 +16,12 @@ from scipy.stats import norm
 import emergelab as el
 from emergelab.engine import compiled
 from emergelab.engine.plan import Cell
+from emergelab.games import foresight as ahead
 from emergelab.studies.minds.utilities import Utilities, study
 from emergelab.studies.minds.utilities._claims import change_of_the_rest, probe_of_items, push_beyond_chance, rise
+from emergelab.studies.minds.utilities._claims_minds import hyperbolic_gain, instrumental_gain, rate_found
 from emergelab.studies.minds.utilities._conditions import TURN_AT
+from emergelab.studies.minds.utilities._minds import STATES, Nature, foreseen, free_choice, make_mind, moves
 from emergelab.studies.minds.utilities._probes import axis_of, left_out_r2, per_item, steering
 from emergelab.studies.minds.utilities._world import World, all_pairs, comparisons, make_world, seen, verdicts
 
@@ -155,6 +158,90 @@ def test_steering_of_a_reader_that_is_known() -> None:
     assert float(found["swap_random"]) == pytest.approx(1.0, abs=0.1)
 
 
+# -- looking ahead --------------------------------------------------------------------------------------------------
+
+
+def _process(chance: float = 0.8) -> np.ndarray:
+    """One start, one state between, two ends: start -> between -> ends, or start -> second end at once."""
+    out = np.zeros((4, 4), np.float32)
+    out[0, 1], out[0, 3] = 0.5, 0.5
+    out[1, 2], out[1, 3] = chance, 1 - chance
+    return out
+
+
+def test_values_are_those_of_bellmans_equation() -> None:
+    p, rewards = _process(), np.array([[0.0], [0.2], [1.0], [-1.0]], np.float32)
+    exact = np.linalg.solve(np.eye(4) - 0.9 * p, rewards)
+    np.testing.assert_allclose(jax.jit(ahead.values)(p, rewards, 0.9), exact, atol=1e-6)
+
+
+def test_instrumentality_is_the_distance_from_the_nearest_value_function() -> None:
+    p, loss = _process(), jax.jit(ahead.instrumentality)
+    reach = np.linalg.solve(np.eye(4) - ahead.GAMMA * p, np.eye(4))[:, 2:]
+    worth = reach @ [1.0, -reach[:, 0].sum() / reach[:, 1].sum()]
+    for utility in (worth, 3 * worth - 7):
+        assert float(loss(jnp.asarray(utility, jnp.float32), p)) < 1e-3, "a scale has neither zero nor unit"
+    # rewards of the two ends are free, so of four numbers two can be wrong
+    other = np.random.default_rng(0).normal(size=4)
+    z = (other - other.mean()) / other.std()
+    left = z - reach @ np.linalg.lstsq(reach, z, rcond=None)[0]
+    assert float(loss(jnp.asarray(other, jnp.float32), p)) == pytest.approx(np.abs(left).mean(), abs=1e-3)
+    assert np.isnan(float(loss(jnp.zeros(4), p)))
+
+
+def test_points_of_indifference_and_rates_by_hand() -> None:
+    amounts, delays, rates = np.geomspace(0.5, 32.0, 61), np.array([1.0, 3.0, 9.0, 27.0]), jnp.array([0.1, 0.4])
+    left = np.stack([np.exp(-0.1 * delays), 1 / (1 + 0.4 * delays), np.full(4, 0.25)])
+    later = norm.cdf((np.log(amounts) + np.log(left)[:, :, None]) / 0.2)
+    later[2] = 0.5
+
+    @jax.jit
+    def read(later: Any) -> Any:
+        told = 1 / jax.vmap(lambda p: ahead.indifference(p, amounts))(later)
+        best = ahead.luce(jnp.log(jnp.array([1.0, 2.0, 5.0])))
+        return told, jax.vmap(lambda f: ahead.discounts(delays, f))(told), ahead.factor(delays, rates[:, None]), best
+
+    told, found, curves, best = read(jnp.asarray(later, jnp.float32))
+    np.testing.assert_allclose(told, left, rtol=0.02, err_msg="indifference comes out at the middle of what is offered")
+    for k, planted in enumerate(rates):
+        np.testing.assert_allclose(curves[k, k], left[k], rtol=1e-5)
+        assert float(found.rate[k, k]) == pytest.approx(float(planted), rel=0.06)
+        assert found.error[k, k] < 0.01 < found.error[k, 1 - k]
+    assert float(best) == pytest.approx(5 / 8)
+
+
+@jax.jit
+def _chosen(chooser: Any, enough: Any) -> Any:
+    judged = jnp.array([[0.1, 1.2, 0.7, 1.5]])
+    lot = jnp.array([[0.9, 0.5, 0.3, 0.6]])  # the list is: 2, 1, 3, 0
+    return free_choice(judged, lot, Nature(1.0, 0.0, chooser, enough, jnp.int32(0), 0.1))
+
+
+@pytest.mark.parametrize(
+    "chooser, enough, thing, place",
+    [(0, 1.0, 3, 2 / 3), (1, 1.0, 1, 1 / 3), (1, 0.5, 2, 0.0), (1, 9.0, 3, 2 / 3)],
+    ids=["the best", "good enough", "easily pleased", "never pleased"],
+)
+def test_what_is_chosen_from_a_list(chooser: int, enough: float, thing: int, place: float) -> None:
+    picked, at = _chosen(jnp.int32(chooser), jnp.float32(enough))
+    assert int(jnp.argmax(picked)) == thing and float(at[0]) == pytest.approx(place)
+
+
+def test_processes_are_what_they_are() -> None:
+    @jax.jit
+    def made(key: Any) -> Any:
+        mind = make_mind(key, 2, 1).mind
+        return mind.own, moves(mind, natural=True), moves(mind, natural=False), foreseen(mind)
+
+    worth, p, other, told = (np.asarray(x) for x in made(jax.random.key(0)))
+    ends = np.arange(2 * STATES) % STATES >= 4
+    np.testing.assert_allclose(p.sum(axis=1), ~ends, atol=1e-6)
+    assert (p[:STATES, STATES:] == 0).all() and (p[STATES:, :STATES] == 0).all()
+    np.testing.assert_allclose(p[:, [0, 1, 2, 3, 5, 4, 6, 7, 8, 9, 11, 10]], other)
+    own = np.where(ends, worth, 0)
+    np.testing.assert_allclose(told, np.linalg.solve(np.eye(12) - 0.99 * p, own), atol=1e-5)
+
+
 # -- mechanics ------------------------------------------------------------------------------------------------------
 
 
@@ -162,6 +249,7 @@ def test_steering_of_a_reader_that_is_known() -> None:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
     conditions = {
         "width-8": {}, "no-scale": {"order": 0.0}, "many-minds": {"tau": 2.0}, "turned": {"turn_at": 2},
+        **{name: study.conditions[name] for name in ("rational", "bounded", "indifferent")},
     }  # fmt: skip
     assert set(conditions) == set(study.sizes["tiny"].conditions or ())
     out = tmp_path_factory.mktemp("utilities") / "run"
@@ -174,10 +262,23 @@ def test_conditions_share_their_world_and_part_where_they_are_told_to(tiny: Any)
     for name in ("decided", "right_unseen", "probe", "push"):
         plain, turned = (d[name].sel(condition=c) for c in ("width-8", "turned"))
         np.testing.assert_array_equal(plain.sel(time=[0, 2]), turned.sel(time=[0, 2]), err_msg=name)
-    at_start = d["decided"].sel(time=0)
+    at_start = d["decided"].sel(time=0, condition=["width-8", "no-scale", "many-minds", "turned"])
     assert (at_start == at_start.isel(condition=0)).all(), "before training the networks are the same"
     assert (d["decided"].sel(condition="width-8", time=4) != d["decided"].sel(condition="turned", time=4)).any()
     assert (d["cycles_best"].sel(condition="many-minds") > d["cycles_best"].sel(condition="width-8")).all()
+
+
+def test_measures_find_what_is_planted_in_minds_and_nothing_else(tiny: Any) -> None:
+    end = tiny.data.isel(time=-1).mean("seed").load()
+    good, bounded, coin = (end.sel(condition=name) for name in ("rational", "bounded", "indifferent"))
+    assert instrumental_gain(good) > 0.15 and good["foreseen"] > 0.9
+    assert good["instrumental"] < 0.15 < 0.3 < min(bounded["instrumental"], coin["instrumental"])
+    assert good["maximised"] > 0.4 > bounded["maximised"] and coin["maximised"] < 0.3
+    assert bounded["chosen_place"] < 0.3 < good["chosen_place"] and bounded["chosen_rank"] > 0.7
+    assert abs(rate_found("exponential", 0.08)(good)) < 0.2 and abs(rate_found("hyperbolic", 0.25)(bounded)) < 0.2
+    assert hyperbolic_gain(good) < -0.02 and hyperbolic_gain(bounded) > 0.02
+    assert hyperbolic_gain(coin) > 0.02 and abs(coin["more"]) < 0.3, "the trap, and what gives it away"
+    assert np.isnan(end["loss"].sel(condition="rational")) and np.isnan(end["more"].sel(condition="width-8"))
 
 
 def test_readings_are_in_their_ranges(tiny: Any) -> None:
@@ -185,9 +286,10 @@ def test_readings_are_in_their_ranges(tiny: Any) -> None:
         values = tiny.data[o.name].values
         values = values[np.isfinite(values)]
         slack = 1e-4
+        assert len(values), o.name
         assert o.low is None or (values >= o.low - slack).all() or o.name == "r2", o.name
         assert o.high is None or (values <= o.high + slack).all() or o.name == "cycles", o.name
-    assert (tiny.data["loss_unseen"].values >= tiny.data["loss_best"].values - 1e-5).all()
+    assert not (tiny.data["loss_unseen"] < tiny.data["loss_best"] - 1e-5).any()
 
 
 def test_the_study_judges_and_draws_what_there_is(tiny: Any) -> None:

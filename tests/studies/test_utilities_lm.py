@@ -14,11 +14,20 @@ import emergelab as el
 from emergelab.lm import Budget, BudgetExceeded, Ledger, Request, Scripted, replay
 from emergelab.lm.scripted import as_text
 from emergelab.studies.minds.utilities_lm import UtilitiesLM, study
-from emergelab.studies.minds.utilities_lm._measures import of_goods, of_lotteries, of_orders
+from emergelab.studies.minds.utilities_lm._ahead import AMOUNTS, DELAYS, PLANTED_RATE, later, moves, states
+from emergelab.studies.minds.utilities_lm._measures import (
+    of_delays,
+    of_free,
+    of_goods,
+    of_lotteries,
+    of_orders,
+    of_processes,
+)
 from emergelab.studies.minds.utilities_lm._outcomes import CATEGORIES, Item, goods, lotteries, outcomes, planted_rate
 from emergelab.studies.minds.utilities_lm._prompts import QUESTIONS, WORDINGS
 
-CONDITIONS = ("model", "model-lotteries", "position", "coin", "thurstone", "thurstone-lotteries", "thurstone-goods")
+CONDITIONS = ("model", "model-lotteries", "model-processes", "model-delays", "position", "coin", "thurstone",
+              "thurstone-lotteries", "thurstone-goods", "thurstone-processes", "thurstone-delays")  # fmt: skip
 SHIFT = 2.4
 
 
@@ -95,6 +104,27 @@ def test_lotteries_and_goods_of_the_planted_subject(tiny: Any) -> None:
     assert np.isnan(_end(tiny, "eu", "model")).all() and np.isnan(_end(tiny, "log_r2", "model")).all()
 
 
+def test_what_lies_ahead_is_found_in_the_planted_subject_and_not_in_a_habit(tiny: Any) -> None:
+    assert (
+        _end(tiny, "instrumental", "thurstone-processes") < _end(tiny, "instrumental_null", "thurstone-processes")
+    ).all()
+    assert (_end(tiny, "eu_error", "thurstone-processes") < _end(tiny, "eu_null", "thurstone-processes")).all()
+    assert (_end(tiny, "maximised", "thurstone") > 0.25).all() and (_end(tiny, "free_rank", "thurstone") > 0.85).all()
+    assert (_end(tiny, "free_place", "position") > 0.7).all() and (_end(tiny, "free_place", "coin") < 0.5).all()
+    assert (abs(np.log(_end(tiny, "rate_hyperbolic", "thurstone-delays") / PLANTED_RATE)) < 1).all()
+    assert (_end(tiny, "more", "thurstone-delays") > 0.5).all() and (
+        _end(tiny, "later", "thurstone-delays") < -0.9
+    ).all()
+    np.testing.assert_allclose(_end(tiny, "maximised", "model"), 1 / 12, rtol=1e-5)
+    np.testing.assert_allclose(_end(tiny, "free_rank", "model"), 0.5, atol=1e-5)
+    assert (abs(_end(tiny, "more", "model-delays")) < 0.01).all()
+    gain = _end(tiny, "error_exponential", "model-delays") - _end(tiny, "error_hyperbolic", "model-delays")
+    assert (gain > 0.01).all(), "the trap: a habit looks like hyperbolic discounting"
+    assert (
+        np.isnan(_end(tiny, "instrumental", "model")).all() and np.isnan(_end(tiny, "maximised", "model-delays")).all()
+    )
+
+
 # -- how it is asked ------------------------------------------------------------------------------------------------
 
 
@@ -110,7 +140,7 @@ def test_every_pair_is_asked_in_both_orders_under_every_question(tiny: Any) -> N
 
 def test_the_model_reads_the_question_and_two_options(tiny: Any) -> None:
     calls = [c for c in Ledger(tiny).calls if c.agent == "subject" and c.condition == "model"]
-    assert len(calls) == 2 * 20 * 2 * 5
+    assert len(calls) == 2 * (20 * 2 * 5 + 12)
     texts = {text for listed in CATEGORIES.values() for text in listed}
     for call in calls[:50]:
         turns = dict(call.request["prompt"])
@@ -126,6 +156,22 @@ def test_both_orders_show_the_same_letters_to_different_options(tiny: Any) -> No
     first, second = (re.findall(r"^(\w)\) (.*)$", dict(c.request["prompt"])["user"], flags=re.M) for c in calls[:2])
     assert [letter for letter, _ in first] == [letter for letter, _ in second]
     assert [text for _, text in first] == [text for _, text in second][::-1]
+
+
+def test_a_free_choice_is_asked_once_with_each_thing_at_each_place(tiny: Any) -> None:
+    own = [d for d in Ledger(tiny).decisions if d["template"] == "plain/free" and d["condition"] == "model"]
+    assert {d["seed"]: sum(e["seed"] == d["seed"] for e in own) for d in own} == {0: 12, 1: 12}
+    lists = np.array([d["observation"]["utility"] for d in own if d["seed"] == 0])
+    assert all(len(set(column)) == 12 for column in lists.T) and len(set(lists[0])) == 12
+    call = next(c for c in Ledger(tiny).calls if "11) " in dict(c.request["prompt"])["user"])
+    lines = re.findall(r"^(\d\d)\) (.*)$", dict(call.request["prompt"])["user"], flags=re.MULTILINE)
+    assert [int(number) for number, _ in lines] == list(range(11, 23)) and len({text for _, text in lines}) == 12
+
+
+def test_each_delay_is_compared_with_today(tiny: Any) -> None:
+    own = [d for d in Ledger(tiny).decisions if d["condition"] == "model-delays" and d["seed"] == 0]
+    assert sorted({tuple(sorted(d["observation"]["items"])) for d in own}) == [(0, k) for k in range(1, 21)]
+    assert len(own) == 40 and (_end(tiny, "asked", "model-delays") == 20).all()
 
 
 def test_written_answers_are_counted_and_unreadable_ones_are_half_and_half(tmp_path: Path) -> None:
@@ -199,12 +245,45 @@ def test_goods_by_hand() -> None:
     assert upside_down["more"] == 0 and np.isnan(upside_down["rate_books"])
 
 
+def test_processes_by_hand() -> None:
+    items = states(np.random.default_rng(0), 8)
+    assert [item.of for item in items] == [(2, 3), (2, 3), None, None, (6, 7), (6, 7), None, None]
+    natural, turned = (moves(items, natural=n) for n in (True, False))
+    assert natural[0, 2] == pytest.approx(items[0].chance) == turned[0, 3]
+    np.testing.assert_allclose(natural.sum(axis=1), [1, 1, 0, 0] * 2, atol=1e-6)
+    found = of_processes(items, np.array([item.utility for item in items]))
+    assert found["instrumental"] < 0.01 < found["instrumental_null"]
+
+
+def test_delays_by_hand() -> None:
+    left = 1 / (1 + 0.1 * np.array(list(DELAYS)))
+    found = of_delays((np.add.outer(np.log(left), np.log(AMOUNTS)) > 0).astype(float).ravel())
+    assert found["more"] == 1 and found["later"] < -0.9
+    # what is offered is a factor of 2.8 apart
+    assert abs(np.log(found["left_6"] / left[1])) < 0.6 and abs(np.log(found["rate_hyperbolic"] / 0.1)) < 1
+    even = of_delays(np.full(20, 0.5))
+    assert even["more"] == 0 and even["left_1"] == pytest.approx(15**-0.5, rel=1e-4)
+
+
+def test_free_choice_by_hand() -> None:
+    # things 2, 0, 1 in the first list; always the one that is best is taken, but once, when place 0 is
+    rows = [[0, 1, 0], [1, 0, 0], [1, 0, 0]]
+    found = of_free(rows, [2, 0, 1], np.array([3.0, 1.0, 2.0]))
+    assert found["maximised"] == pytest.approx(2 / 3) and found["maximised_null"] == pytest.approx(1 / 3)
+    assert found["free_rank"] == pytest.approx((2 * 1.0 + 0.0) / 3) and found["free_place"] == pytest.approx(2 / 3)
+    assert found["maximised_luce"] == pytest.approx(np.exp(3) / np.exp([1, 2, 3]).sum())
+    assert of_free(rows, [2, 0, 1], np.zeros(3)) == {}
+
+
 def test_what_is_compared() -> None:
     texts = [text for listed in CATEGORIES.values() for text in listed]
     assert len(texts) == 120 == len(set(texts))
     assert all("," not in t and t.endswith(".") and len(t.split()) <= 14 for t in texts)
     assert not any(a in b for a, b in itertools.permutations(texts, 2))
     rng = np.random.default_rng(0)
+    for ahead in ([x.text for x in states(rng, 36)], [x.text for x in later(rng)]):
+        assert all("," not in t and t.endswith(".") for t in ahead) and len(set(ahead)) == len(ahead)
+        assert not any(a in b for a, b in itertools.permutations(ahead, 2))
     plain = outcomes(rng, 5)
     drawn = lotteries(rng, plain, 10)
     assert len({frozenset(x.of) for x in drawn if x.of}) == 10
@@ -223,6 +302,10 @@ def test_bad_input_and_a_missing_model_say_what_to_do(tmp_path: Path) -> None:
         UtilitiesLM(items=12, lotteries=10)
     with pytest.raises(el.UserError, match="'items' of the topic goods must be 8, 12"):
         UtilitiesLM(items=10, topic="goods")
+    with pytest.raises(el.UserError, match=r"topic processes must be 8, 12, \.\.\. 36, got 10"):
+        UtilitiesLM(items=10, topic="processes")
+    with pytest.raises(el.UserError, match="'items' of the topic delays must be 21, got 12"):
+        UtilitiesLM(items=12, topic="delays")
     with pytest.raises(el.UserError, match="'pairs' must be 0 or at least items=20, got 5"):
         UtilitiesLM(items=20, pairs=5)
     with pytest.raises(el.UserError, match="asks a language model and the run has none"):

@@ -25,6 +25,20 @@ how often the better item is preferred, `cycles` the chance that a triad goes ro
 reads the difference where the answer is given. `push` adds to the first item's embedding what one standard deviation of
 utility changes on average; `swap` exchanges the two items' components along that axis.
 
+Simulated minds stand beside the networks (`rational`, `rational-noisy`, `bounded`, `indifferent`). Nothing in them is
+learnt; what they are like is known, so they calibrate three more measures of the paper. A step is one round of
+questions.
+
+- *Instrumental values.* A mind compares states of small Markov processes: two starts, two states between, two ends. Is
+  there a reward of the ends under which its scale is the value function? `instrumental` is the mean distance from the
+  nearest one, `instrumental_null` the same for processes whose ends have changed places (unnatural ones), `foreseen`
+  the correlation with values by value iteration.
+- *Maximisation.* From menus of 36 things a mind takes one freely, the best or the first that is good enough (Simon
+  1955). `maximised` is how often that is the best by the scale of its choices between two, `maximised_luce` what that
+  scale foretells (Luce 1959), `chosen_place` where in the list it stood.
+- *Discounting of time.* Half to thirty times an amount in 1 to 32 months, or the amount now. Points of indifference
+  give what a delay leaves of a value (`factors`); an exponential and a hyperbola are fitted to it.
+
 Sites for interventions: `tau`, `noise`, `share`, `order` (the data), those of the transformer (`embed`, `L.i.q`,
 `L.i.k`, `L.i.v`, `L.i.scores`, `L.i.pattern`, `L.i.heads`, `L.i.mid`, `L.i.act`, `L.i.ffn`, `L.i.out`, `final`,
 `logits`), and `state.*`.
@@ -47,12 +61,20 @@ Sites for interventions: `tau`, `noise`, `share`, `order` (the data), those of t
   is read, not where items stand on it: the old axis is still there, and adding it now makes an item less preferred
   (`push`). With old comparisons mixed in, the eight change and the others stay.
 
+- The distance from a value function is no measure of foresight by itself: noise raises it as blindness does. Beside
+  that of the unnatural process it is.
+- Whoever is indifferent, or only noisy, looks like a hyperbolic discounter: noise flattens the curve, and a flat one is
+  nearer to a hyperbola. Look at `more` before at the curve.
+- A maximiser with noisy judgement takes the best no more often than one who is content with what is good enough; but
+  the second takes it from the top of the list.
+
 ## Things to try
 
 - `emergelab run utilities --condition turned --condition turned-replay`: rewrite eight items; what becomes of the rest?
 - `--set share=0.03`: how few comparisons will do? A ring needs two an item, that is 3 %.
 - `--set tau=8`: annotators who agree on nothing.
 - `el.Shift("embed", by)` with a direction of your own, during training.
+- `emergelab run utilities --condition rational --set foresight=0.5 --set noise=1`: how much foresight is seen?
 - The study `utilities-lm` asks language models in the same way.
 
 ## Differences from the paper
@@ -65,6 +87,11 @@ Sites for interventions: `tau`, `noise`, `share`, `order` (the data), those of t
   utilities of eight items are reversed and the others are the ones held out.
 - Convergence of the utilities of different models is not measured here: all networks of a seed learn from one
   population, and their agreement with it says as much.
+- In the paper a language model has to know by itself what leads where, and rewards are fitted to sequences of states by
+  descent. Here a mind knows it, states stand alone, and rewards of the ends are fitted by least squares. In a process
+  of one move both come to the same: a state should be worth the mean of what it leads to.
+- The paper asks freely, without a list, and a second model looks for the answer among the five best (in the authors'
+  code), so that anything like one of these counts as one of them. Here the list is shown and nothing has to be matched.
 - The size `paper` takes over the paper's numbers of outcomes and pairs, no more. It and `full` are written down and
   have not been run.
 
@@ -74,6 +101,10 @@ Sites for interventions: `tau`, `noise`, `share`, `order` (the data), those of t
   (2025).
 - L. L. Thurstone: A law of comparative judgment, Psychological Review 34 (1927).
 - R. A. Bradley, M. E. Terry: Rank analysis of incomplete block designs, Biometrika 39 (1952).
+- H. A. Simon: A behavioral model of rational choice, Quarterly Journal of Economics 69 (1955).
+- R. D. Luce: Individual Choice Behavior (1959).
+- P. A. Samuelson: A note on measurement of utility, Review of Economic Studies 4 (1937).
+- J. E. Mazur: An adjusting procedure for studying delayed reinforcement, in Quantitative Analyses of Behavior 5 (1987).
 """
 
 from __future__ import annotations
@@ -106,8 +137,18 @@ study = el.Study(
             steps=4,
             every=2,
             seeds=3,
-            set={"items": 12, "few": 3, "annotators": 6, "updates": 3, "batch": 8, "width": 8, "share": 0.4},
-            conditions=("width-8", "no-scale", "many-minds", "turned"),
+            set={
+                "items": 12,
+                "few": 3,
+                "annotators": 6,
+                "updates": 3,
+                "batch": 8,
+                "width": 8,
+                "share": 0.4,
+                "processes": 4,
+                "menus": 2,
+            },
+            conditions=("width-8", "no-scale", "many-minds", "turned", "rational", "bounded", "indifferent"),
             about="mechanics only: too small and too short to learn anything",
         ),
         "quick": el.Size(

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 import emergelab as el
 from emergelab import figures as house
 
-from ._conditions import BASE, TURN_AT, by_width
+from ._conditions import BASE, MINDS, RATES, TURN_AT, by_width
+from ._minds import DELAYS
 from ._system import PLACES
 
 _WIDTH_COLOURS = dict(zip(by_width(), house.COLOURS, strict=False))
@@ -42,6 +43,16 @@ def figures() -> tuple[el.Figure, ...]:
             "From the dotted line on only eight items are compared, with their utilities reversed: correlation of the "
             "network's scale with the old utilities, among the eight and among all others.",
             needs=("turned",),
+        ),
+        el.Figure(
+            "minds",
+            minds,
+            "Simulated minds. Left: how far their scale is from a value function of the processes that they compare "
+            "states of; dashed: of processes whose ends have changed places. Middle: how often the "
+            "best of 36 things is freely chosen; dashed: what choices between two foretell. Right: what a delay "
+            "leaves of a value, as read from points of indifference; thin dark lines: what was planted. Dots and thin "
+            "lines are seeds, bars and bold lines means with 95 % intervals.",
+            needs=("rational",),
         ),
     )
 
@@ -140,4 +151,38 @@ def turned(run: el.Run) -> Figure:
         house.finish(ax, title=names[name].capitalize(), xlabel="step of training (25 updates)", ylim=(-1.05, 1.05),
                      chance=0.0, ylabel="correlation with old utilities" if ax is axes[0, 0] else None,
                      legend="lower left")  # fmt: skip
+    return fig
+
+
+def minds(run: el.Run) -> Figure:
+    """Minds whose utilities are known."""
+    fig, (left, middle, right) = house.new(cols=3, width=13.0, height=3.8, width_ratios=(1, 1, 1.1))
+    words = {"rational": "rational", "rational-noisy": "noisy", "bounded": "bounded", "indifferent": "indif-\nferent"}
+    names = _here(run, MINDS)
+    colours = dict(zip(MINDS, (house.COLOURS[k] for k in (0, 2, 1, 7)), strict=True))
+    panels = {
+        left: ("instrumental", "instrumental_null", "Worth what they lead to?", "distance from a value function (sd)"),
+        middle: ("maximised", "maximised_luce", "The best of many?", "free choices of the best"),
+    }
+    for ax, (what, beside, title, label) in panels.items():
+        house.bars(ax, {words[n]: _curves(run, what, n)[:, -1] for n in names}, colours=[colours[n] for n in names])
+        for k, name in enumerate(names):
+            other = float(np.nanmean(_curves(run, beside, name)[:, -1]))
+            ax.plot([k - 0.31, k + 0.31], [other, other], color=house.INK, linewidth=1.1, linestyle=(0, (2, 2)))
+        house.finish(ax, title=title, ylabel=label)
+    left.set_ylim(bottom=0)
+    middle.set_ylim(0, 1)
+    for name in names:
+        if name == "rational-noisy":
+            continue
+        found = _curves(run, "factors", name)[:, -1]
+        house.band(right, np.log2(DELAYS), found, words[name].replace("-\n", ""), colours[name], seeds=8)
+        if name in RATES:
+            fine = np.linspace(0, 5, 60)
+            rate = RATES[name] * 2**fine
+            planted = np.exp(-rate) if name == "rational" else 1 / (1 + rate)
+            right.plot(fine, planted, color=house.INK, linewidth=0.9, linestyle=":", zorder=5)
+    right.set_xticks(np.log2(DELAYS), [f"{d:g}" for d in DELAYS])
+    house.finish(right, title="What is left of a value", xlabel="delay (months)", ylabel="factor of discount",
+                 ylim=(0, 1.05), legend="upper right")  # fmt: skip
     return fig

@@ -25,6 +25,17 @@ One step is one round.
    `holdout` is the cross-validated accuracy of the latter against the averaged answers, each counted by |p - 1/2|, for
    a pair that is decided by a hair says nothing; `holdout_null` the same after answers were dealt out to other pairs.
 
+Three more questions look ahead.
+
+- *Instrumental values* (`model-processes`). States of small processes are compared: two starts, two ends. Chances are
+  not told; who answers has to know what tends to lead where. `instrumental` is the distance of the scale from the
+  nearest value function, `instrumental_null` the same for unnatural processes, whose starts lead to the other end.
+  Starts are lotteries with implied chances, so `eu_error` and `eu_null` are to be had as well.
+- *Maximisation.* When all pairs are asked, a list of all outcomes is shown, as many times as it is long, so that each
+  stands once at each place, and one is chosen freely. `maximised`: how often that is the best by the scale.
+- *Discounting of time* (`model-delays`). Half to thirty times a sum, in one month to ten years, or the sum today.
+  Points of indifference give what a delay leaves of a value; an exponential and a hyperbola are fitted to it.
+
 Claims are of two kinds. Those on the *instrument* are about the known subjects. Those on the *phenomenon* are about the
 model. A model of some hundred million parameters is expected to fail most of the latter: it is a negative control, and
 its verdicts say nothing about the models of the paper.
@@ -41,6 +52,10 @@ Site for interventions: `answers`, how often the first outcome of each pair was 
 - `lexicographic` has no utilities and a coherent scale.
 - `holdout_one`: in one order only, a model that looks at places has no scale left.
 - `train_pseudo` hardly differs from `train` where few pairs are asked: what is sure is told anyhow.
+- Asked about sums that come later, SmolLM2 takes one half of the time, whatever is offered, so its curve of discounting
+  is flat, and a flat curve is nearer to a hyperbola. That claim is supported and means nothing; `more` says so.
+- From a list SmolLM2 takes a place (`free_place`), as between two. Its scale of states is no nearer to what they lead
+  to than to the opposite.
 
 ## Things to try
 
@@ -63,15 +78,22 @@ Site for interventions: `answers`, how often the first outcome of each pair was 
 - Control questions, known subjects and the shares of place, length and familiarity are not in the paper.
 - Exchange rates are between goods. Rates between groups of people, which the paper has, are not asked for: from a
   model that fails the controls they would be noise that looks like a finding.
-- Not built: instrumental values (small Markov processes), maximisation in free answers, implied lotteries, discounting
-  of time, correlation with labelled scores, reasoning before the answer, other languages, and fine-tuning on the votes
-  of an assembly. The study `utilities` fine-tunes a small network on reversed utilities instead.
+- Processes have one move, their starts and ends stand alone (the paper asks for sequences of states), and rewards of
+  the ends are fitted by least squares. In the authors' code rewards of starts are held at zero and all others are
+  free, so that there, too, all comes down to whether a start is worth the mean of what it leads to.
+- Free choice is from a list that is shown; the paper asks without one, and a second model matches the answer (in the
+  authors' code with one of the five best or none).
+- Not built: utilities of several models beside each other, correlation with labelled scores (power, fitness,
+  corrigibility), political values, reasoning before the answer, other languages, and fine-tuning on the votes of an
+  assembly. The study `utilities` fine-tunes a small network on reversed utilities instead.
 
 ## References
 
 - M. Mazeika et al.: Utility Engineering: Analyzing and Controlling Emergent Value Systems in AIs, arXiv 2502.08640
   (2025), and their code, centerforaisafety/emergent-values on GitHub.
 - L. L. Thurstone: A law of comparative judgment, Psychological Review 34 (1927).
+- R. D. Luce: Individual Choice Behavior (1959).
+- J. E. Mazur: An adjusting procedure for studying delayed reinforcement, in Quantitative Analyses of Behavior 5 (1987).
 """
 
 from __future__ import annotations
@@ -85,8 +107,9 @@ from ._system import UtilitiesLM
 
 __all__ = ["UtilitiesLM", "study"]
 
-_QUICK = ("model", "model-lotteries", "coin", "position", "lexicographic", "thurstone", "thurstone-1", "thurstone-2",
-          "thurstone-4", "thurstone-lotteries", "thurstone-goods")  # fmt: skip
+_QUICK = ("model", "model-lotteries", "model-processes", "model-delays", "coin", "position", "lexicographic",
+          "thurstone", "thurstone-1", "thurstone-2", "thurstone-4", "thurstone-lotteries", "thurstone-goods",
+          "thurstone-processes", "thurstone-delays")  # fmt: skip
 
 study = el.Study(
     slug="utilities-lm",
@@ -109,7 +132,7 @@ study = el.Study(
             seeds=3,
             set={"items": 12, "pairs": 20, "per_round": 8, "epochs": 50, "folds": 4},
             conditions=_QUICK,
-            about="mechanics only: 200 decisions a seed with controls, 40 without",
+            about="mechanics only: 200 decisions a seed with controls, 40 without, 12 from a list",
         ),
         "quick": el.Size(
             steps=3,
@@ -118,8 +141,10 @@ study = el.Study(
             set={"items": 12, "pairs": 22, "per_round": 5, "epochs": 250},
             conditions=_QUICK,
             about="12 outcomes for 510 and 22 pairs of 66 a seed; each is asked in two orders under five questions, "
-            "220 decisions a seed, 44 with lotteries and without controls; 2,640 in all for a model, each one pass "
-            "over some 75 tokens, and 120 log-probabilities of texts. Seeds differ by outcomes, pairs and letters",
+            "220 decisions a seed, 44 each with lotteries and processes and without controls, 40 with delays; 3,480 "
+            "in all for a model, each one pass over some 75 tokens, 120 free choices from 12 things for 20 to 50, one "
+            "pass over some 220 tokens each, and 120 log-probabilities of texts. Delays: 4 of 5 amounts for 30. Seeds "
+            "differ by outcomes, processes, sums, pairs and letters",
         ),
         "full": el.Size(
             steps=8,

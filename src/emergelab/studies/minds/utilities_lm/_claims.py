@@ -9,6 +9,7 @@ import xarray as xr
 
 import emergelab as el
 
+from ._claims_ahead import claims_ahead
 from ._conditions import MODEL, MODEL_GOODS, MODEL_LOTTERIES, NOISES, TRUE_GOODS, TRUE_LOTTERIES
 
 _TENTH = "a tenth of the scale: what one could see by eye"
@@ -31,7 +32,7 @@ def pseudo_over_train(d: xr.Dataset) -> xr.DataArray:
 
 def claims() -> tuple[el.Claim, ...]:
     """All claims of the study."""
-    return (*_wiring(), *_model())
+    return (*_wiring(), *_model(), *claims_ahead())
 
 
 def _wiring() -> list[el.Claim]:
@@ -100,7 +101,7 @@ def _wiring() -> list[el.Claim]:
             el.trend("cycles", {name: k for k, name in enumerate(NOISES)}),
             ">",
             0.02,
-            published="below 1 % in the largest models (recalled), more in small ones",
+            published="below 1 % in the largest models, more in small ones",
             about="per step of the ladder; a quarter of the way from never to a coin over three steps",
         ),
         el.Claim(
@@ -154,7 +155,7 @@ def _model() -> list[el.Claim]:
             el.level("gain", MODEL),
             ">",
             0.1,
-            published="accuracy above 0.9 in the largest models (recalled)",
+            published="accuracy of GPT-4o 0.92, of answers at random 0.50",
             about=f"{_TENTH}. Above the same answers dealt out to other pairs",
         ),
         el.Claim(
@@ -180,7 +181,7 @@ def _model() -> list[el.Claim]:
             el.level("completeness", MODEL),
             ">",
             0.1,
-            published="grows with scale",
+            published="grows with scale; GPT-4o: 0.90 confident, a coin 0.59",
             about="55 to 45 on average. A scale can explain preferences of a hair's breadth as well as firm ones",
             expect="refuted",
         ),
@@ -189,7 +190,7 @@ def _model() -> list[el.Claim]:
             el.level("cycles", MODEL, value=0.05),
             "<",
             0.01,
-            published="below 1 % in the largest models (recalled)",
+            published="below 1 % in the largest models",
             about="below 4 %; by the probabilities themselves. By majority alone nearly every scale looks transitive",
             expect="refuted",
         ),
@@ -233,7 +234,7 @@ def _model() -> list[el.Claim]:
             el.level(lotteries_beyond_the_null, MODEL_LOTTERIES),
             ">",
             0.1,
-            published="the error falls with scale (correlation about -0.9, recalled)",
+            published="the error falls with capability (correlation -0.87)",
             about="a tenth of a standard deviation nearer to its own expectation than to another lottery's",
             expect="refuted",
         ),

@@ -12,7 +12,17 @@ import emergelab as el
 from emergelab import figures as house
 from emergelab.lm import Ledger
 
-from ._conditions import MODEL, MODEL_GOODS, NOISES, TRUE_GOODS
+from ._ahead import DELAYS, PLANTED_RATE
+from ._conditions import (
+    MODEL,
+    MODEL_DELAYS,
+    MODEL_GOODS,
+    MODEL_PROCESSES,
+    NOISES,
+    TRUE_DELAYS,
+    TRUE_GOODS,
+    TRUE_PROCESSES,
+)
 from ._outcomes import GOODS, planted_rate
 from ._prompts import CONTROLS
 
@@ -50,6 +60,15 @@ def figures() -> tuple[el.Figure, ...]:
             ranked,
             "The Thurstonian scale of one seed: means and widths (one standard deviation of a judgement, cut at the "
             "frame).",
+        ),
+        el.Figure(
+            "ahead",
+            ahead,
+            "Left: how far the scale is from a value function of the processes whose states are compared; dashed: of "
+            "processes whose ends have changed places. Middle: how often what is freely chosen from a list is the best "
+            "of it by the scale; dark dashes: what the scale foretells; grey: at random. Right: what a delay leaves of "
+            "a value, from points of indifference; dotted: as planted. Dots and thin lines are seeds, bars and bold "
+            "lines means with 95 % intervals.",
         ),
         el.Figure(
             "rates",
@@ -197,3 +216,41 @@ def rates(run: el.Run) -> Figure:
     house.finish(ax, title="What things are worth", xlabel="euros", xlim=(-3.3, 3.3), ylim=(-0.6, 2.6),
                  legend="outside")  # fmt: skip
     return fig
+
+
+def ahead(run: el.Run) -> Figure:
+    """Instrumental values, free choice, and discounting."""
+    fig, (left, middle, right) = house.new(cols=3, width=13.0, height=3.9, width_ratios=(0.8, 1.3, 1.2))
+    words = {MODEL_PROCESSES: "model", TRUE_PROCESSES: "planted\nutilities"}
+    colours = {MODEL_PROCESSES: _COLOURS[MODEL], TRUE_PROCESSES: _COLOURS["thurstone"]}
+    _beside(left, run, words, colours, "instrumental", "instrumental_null")
+    house.finish(left, title="Worth what they lead to?", ylabel="distance from a value function (sd)")
+    left.set_ylim(bottom=0)
+    _beside(middle, run, SUBJECTS, _COLOURS, "maximised", "maximised_luce")
+    nulls = [float(np.nanmax(_end(run, "maximised_null", n), initial=0.0)) for n in _here(run, SUBJECTS)]
+    house.finish(middle, title="The best of many?", ylabel="free choices of the best", ylim=(0, 1.05),
+                 chance=max(nulls, default=0.0) or None)  # fmt: skip
+    at = np.arange(len(DELAYS))
+    styles = {MODEL_DELAYS: ("model", _COLOURS[MODEL]), TRUE_DELAYS: ("planted, as read", _COLOURS["thurstone"])}
+    for name in _here(run, styles):
+        found = np.stack([_end(run, f"left_{months:g}", name) for months in DELAYS], axis=1)
+        house.band(right, at, found, *styles[name], seeds=10)
+    months = np.array(list(DELAYS))
+    right.plot(at, 1 / (1 + PLANTED_RATE * months), "o:", color=house.INK, linewidth=1.0, markersize=3, label="planted")
+    right.set_xticks(at, list(DELAYS.values()))
+    right.set_yscale("log")
+    house.log_ticks(right.yaxis)
+    house.finish(right, title="What is left of a value", xlabel="delay", ylabel="factor of discount", legend="best")
+    return fig
+
+
+def _beside(ax: Any, run: el.Run, words: dict[str, str], colours: dict[str, str], what: str, beside: str) -> None:
+    """Bars of one observable and dashed lines at the mean of another."""
+    names = _here(run, words)
+    house.bars(ax, {words[n]: _end(run, what, n) for n in names}, colours=[colours[n] for n in names])
+    for k, name in enumerate(names):
+        others = _end(run, beside, name)
+        if np.isfinite(others).any():
+            ax.plot(
+                [k - 0.31, k + 0.31], [np.nanmean(others)] * 2, color=house.INK, linewidth=1.1, linestyle=(0, (2, 2))
+            )

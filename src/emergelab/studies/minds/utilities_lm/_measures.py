@@ -12,14 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from emergelab.games import foresight
 from emergelab.games import preferences as pr
 
+from ._ahead import AMOUNTS, DELAYS, moves
 from ._outcomes import GOODS, Item
 
-__all__ = ["fit", "of_goods", "of_lotteries", "of_orders"]
+__all__ = ["fit", "of_delays", "of_free", "of_goods", "of_lotteries", "of_orders", "of_processes"]
 
 DEALS = 8
 """How often labels are dealt out anew for the null."""
+_loss = jax.jit(foresight.instrumentality)
 
 
 @partial(jax.jit, static_argnames=("count", "epochs"))
@@ -142,6 +145,59 @@ def of_goods(items: Sequence[Item], mean: Float[np.ndarray, "item"]) -> dict[str
     }  # fmt: skip
     more = float(np.mean([line[0] > 0 for line in lines.values()]))
     return blank | {"log_r2": 1 - left / max(total, 1e-12), "more": more} | rates
+
+
+def of_processes(items: Sequence[Item], mean: Float[np.ndarray, "item"]) -> dict[str, float]:
+    """How far the scale is from any value function of the processes, as they are and with their ends exchanged."""
+    return {
+        name: float(_loss(jnp.asarray(mean, jnp.float32), moves(list(items), natural=natural)))
+        for name, natural in (("instrumental", True), ("instrumental_null", False))
+    }
+
+
+def of_delays(first: Float[np.ndarray, "later"]) -> dict[str, float]:
+    """What delays leave of a value.
+
+    Args:
+        first: how often each later amount was taken rather than the sum now, delay by delay.
+    """
+    later = np.asarray(first, np.float32).reshape(len(DELAYS), len(AMOUNTS))
+    factors = 1.0 / foresight.indifference(jnp.asarray(later), AMOUNTS.astype(np.float32))
+    found = foresight.discounts(np.asarray(list(DELAYS), np.float32), factors)
+    out = {
+        "more": float(np.mean(later[:, -1] - later[:, 0])),
+        "later": correlated(np.log(list(DELAYS)), np.log(np.asarray(factors))),
+        **{f"left_{months:g}": float(left) for months, left in zip(DELAYS, factors, strict=True)},
+    }
+    for k, curve in enumerate(foresight.CURVES):
+        out |= {f"rate_{curve}": float(found.rate[k]), f"error_{curve}": float(found.error[k])}
+    return out
+
+
+def of_free(
+    rows: Sequence[Sequence[float]], listed: Sequence[int], utility: Float[np.ndarray, "item"]
+) -> dict[str, float]:
+    """Free choices from a list beside a scale of choices between two.
+
+    Args:
+        rows: how often each place of the list was taken; the k-th row with the list turned by k places.
+        listed: numbers of the items as they stand in the first list.
+        utility: of all items, in nats.
+    """
+    places = np.asarray(rows, float)
+    turned = np.stack([np.roll(row, k) for k, row in enumerate(places)])
+    taken, own = turned.mean(axis=0), np.asarray(utility, float)[list(listed)]
+    if not np.isfinite(own).all() or own.std() < 1e-9:
+        return {}
+    rank = np.argsort(np.argsort(own)) / (len(own) - 1)
+    return {
+        "maximised": float(taken[own.argmax()]),
+        "maximised_null": 1 / len(own),
+        "maximised_luce": float(foresight.luce(jnp.asarray(own, jnp.float32))),
+        "free_rank": float(taken @ rank),
+        "free_scale": correlated(own, taken),
+        "free_place": float(places.mean(axis=0).max()),
+    }
 
 
 def correlated(x: Any, y: Any) -> float:

@@ -13,16 +13,34 @@ from jaxtyping import Float
 import emergelab as el
 from emergelab.errors import ParameterError
 from emergelab.games import preferences as pr
-from emergelab.lm import RATES, WEIGHTS, Ask, Choice, Decision, Request, Turn, count, decide, rates, weigh, weights
+from emergelab.games.foresight import CURVES
+from emergelab.lm import (
+    RATES,
+    WEIGHTS,
+    Amount,
+    Ask,
+    Choice,
+    Decision,
+    Request,
+    Turn,
+    count,
+    decide,
+    rates,
+    weigh,
+    weights,
+)
 
-from ._measures import correlated, fit, of_goods, of_lotteries, of_orders
+from ._ahead import AMOUNTS, DELAYS, PROCESSES, later, states
+from ._measures import correlated, fit, of_delays, of_free, of_goods, of_lotteries, of_orders, of_processes
 from ._outcomes import CATEGORIES, GOODS, Item, goods, lotteries, outcomes
 from ._policies import POLICIES
-from ._prompts import CONTROLS, QUESTIONS, WORDINGS
+from ._prompts import CONTROLS, FIRST, QUESTIONS, WORDINGS
 
 __all__ = ["UtilitiesLM"]
 
 Pair = tuple[int, int]
+TOPICS = ("outcomes", "goods", "processes", "delays")
+MENU = 50  # things in a list, at most
 
 
 def _number(name: str, about: str, low: float | None = 0.0, high: float | None = 1.0, unit: str = "1") -> el.Observable:
@@ -34,8 +52,9 @@ class UtilitiesLM(el.HostSystem):
 
     items: int = el.static(120, low=4, high=120, about="things that are compared, lotteries included")
     lotteries: int = el.static(0, low=0, high=60, about="how many of them are lotteries over the others")
-    topic: str = el.choice("outcomes", options=("outcomes", "goods"), static=True, about="what is compared")
+    topic: str = el.choice("outcomes", options=TOPICS, static=True, about="what is compared")
     pairs: int = el.static(0, low=0, high=7140, about="pairs that are asked in all; 0: 2 N log2 N as published")
+    free: str = el.choice("off", options=("off", "on"), static=True, about="in the end, a free choice from all things")
     per_round: int = el.static(200, low=1, high=7140, about="pairs of a round after the first")
     policy: str = el.choice("model", options=tuple(POLICIES), static=True, about="who is asked")
     wording: str = el.choice("plain", options=tuple(WORDINGS), static=True, about="how it is asked")
@@ -76,9 +95,21 @@ class UtilitiesLM(el.HostSystem):
         _number("eu_error", "lotteries: mean distance of fitted and expected utility, in sd of the scale", high=None),
         _number("eu_null", "the same for the expected utility of another lottery", high=None),
         _number("log_r2", "goods: utility explained by a line over the logarithm of the amount", low=None),
-        _number("more", "goods: share of those of which more is better"),
         *(_number(f"rate_{n}", f"goods: log10 of the euros that one unit of {n} is worth", None, None)
           for n in [*GOODS][1:]),
+        _number("instrumental", "processes: distance of the scale from any value function, in sd", high=None),
+        _number("instrumental_null", "the same for processes whose ends have changed places", high=None),
+        _number("maximised", "free choices that are the best of the list by the scale"),
+        _number("maximised_null", "the same at random"),
+        _number("maximised_luce", "the same, as the scale itself foretells"),
+        _number("free_rank", "rank by the scale of what is freely chosen, best 1; at random: 1/2"),
+        _number("free_scale", "correlation of the scale with how often a thing is freely chosen", low=-1),
+        _number("free_place", "how often the most favoured place of the list is taken"),
+        _number("more", "goods: of which more is better; delays: most minus least amount taken", low=-1),
+        _number("later", "delays: correlation of the logarithms of delay and of what it leaves", low=-1),
+        *(_number(f"left_{m:g}", f"delays: what {m:g} months leave of a value", high=None) for m in DELAYS),
+        *(_number(f"rate_{n}", f"delays: rate of the nearest {n} curve", high=None, unit="1/month") for n in CURVES),
+        *(_number(f"error_{n}", "delays: mean distance from that curve", high=None) for n in CURVES),
         WEIGHTS[0],
         *RATES,
     )  # fmt: skip
@@ -91,10 +122,21 @@ class UtilitiesLM(el.HostSystem):
                 known >= 3 and self.lotteries <= known * (known - 1) // 2,
                 f"'lotteries' must leave enough of items={self.items} to be over, got {self.lotteries}",
             ),
-            (self.topic == "outcomes" or not self.lotteries, "'lotteries' are over outcomes; set it to 0 for goods"),
             (
-                self.topic == "outcomes" or self.items in range(8, 25, len(GOODS)),
+                self.topic == "outcomes" or not self.lotteries,
+                f"'lotteries' are over outcomes; set it to 0 for {self.topic}",
+            ),
+            (
+                self.topic != "goods" or self.items in range(8, 25, len(GOODS)),
                 f"'items' of the topic goods must be 8, 12, ... 24 ({len(GOODS)} goods), got {self.items}",
+            ),
+            (
+                self.topic != "processes" or self.items in range(8, 4 * len(PROCESSES) + 1, 4),
+                f"'items' of the topic processes must be 8, 12, ... {4 * len(PROCESSES)}, got {self.items}",
+            ),
+            (
+                self.topic != "delays" or self.items == 1 + len(DELAYS) * len(AMOUNTS),
+                f"'items' of the topic delays must be {1 + len(DELAYS) * len(AMOUNTS)}, got {self.items}",
             ),
             (known <= sum(map(len, CATEGORIES.values())), f"'items' must be at most 120 outcomes, got {known}"),
             (
@@ -108,6 +150,8 @@ class UtilitiesLM(el.HostSystem):
     @property
     def budget(self) -> int:
         """Pairs that are asked in all."""
+        if self.topic == "delays":
+            return self.items - 1
         every = self.items * (self.items - 1) // 2
         return min(every, self.pairs or round(2 * self.items * math.log2(self.items)))
 
@@ -121,6 +165,10 @@ class UtilitiesLM(el.HostSystem):
         if self.topic == "goods":
             return goods(self.items)
         rng = np.random.default_rng([seed, 1])
+        if self.topic == "processes":
+            return states(rng, self.items)
+        if self.topic == "delays":
+            return later(rng)
         plain = outcomes(rng, self.items - self.lotteries)
         return [*plain, *lotteries(rng, plain, self.lotteries)]
 
@@ -128,7 +176,7 @@ class UtilitiesLM(el.HostSystem):
         """Nobody was asked anything."""
         answers: dict[str, list[list[float]]] = {question: [] for question in self.questions}
         return {"pairs": [], "answers": answers, "mean": [0.0] * self.items, "variance": [1.0] * self.items,
-                "likely": [], "seen": {}, "tally": {}}  # fmt: skip
+                "likely": [], "free": [], "seen": {}, "tally": {}}  # fmt: skip
 
     async def step(self, state: Any, context: Any) -> Any:
         """One round."""
@@ -141,10 +189,13 @@ class UtilitiesLM(el.HostSystem):
         answers = {
             question: [*state["answers"][question], *shares[k].tolist()] for k, question in enumerate(self.questions)
         }
-        seen, mean, variance = self._fitted(items, pairs, answers, likely, context.seed)
+        free = state["free"]
+        if self.free == "on" and not free and len(pairs) >= self.budget:
+            free = await self._freely(items, state["tally"], context)
+        seen, mean, variance = self._fitted(items, pairs, answers, likely, free, context.seed)
         context.emit("scale", texts=[item.text for item in items], mean=mean, sd=[math.sqrt(v) for v in variance])
-        return {"pairs": pairs, "answers": answers, "mean": mean, "variance": variance, "likely": likely, "seen": seen,
-                "tally": state["tally"]}  # fmt: skip
+        return {"pairs": pairs, "answers": answers, "mean": mean, "variance": variance, "likely": likely, "free": free,
+                "seen": seen, "tally": state["tally"]}  # fmt: skip
 
     async def observe(self, state: Any, context: Any) -> Mapping[str, Any]:
         """What the answers so far show."""
@@ -155,7 +206,9 @@ class UtilitiesLM(el.HostSystem):
     # -- asking -----------------------------------------------------------------------------------------------------
 
     def _choose(self, state: Any, rng: np.random.Generator) -> list[Pair]:
-        """A ring first; then what tells most, until the budget is used up."""
+        """A ring first; then what tells most, until the budget is used up. Of delays each beside now, all at once."""
+        if self.topic == "delays":
+            return [] if state["pairs"] else [(k, 0) for k in range(1, self.items)]
         if not state["pairs"]:
             return pr.ring(rng, self.items)
         known = pr.table(state["pairs"], [0.5] * len(state["pairs"]), self.items)[1] > 0
@@ -219,9 +272,49 @@ class UtilitiesLM(el.HostSystem):
         p = float(decision.probabilities[first])
         return float(rng.binomial(self.samples, min(max(p, 0.0), 1.0)) / self.samples) if self.samples else p
 
+    def _listed(self, seed: int) -> list[int]:
+        """Numbers of the items of a free choice, as they stand in the first list."""
+        return [int(k) for k in np.random.default_rng([seed, 3]).permutation(self.items)[:MENU]]
+
+    async def _freely(
+        self, items: Sequence[Item], tally: dict[str, Any], context: Any
+    ) -> list[list[float]]:  # fmt: skip
+        """How often each place of the list is taken; in the k-th row the list begins with its k-th item."""
+        listed = self._listed(context.seed)
+        length = len(listed)
+        asks = [self._menu([items[k] for k in np.roll(listed, -turn)]) for turn in range(length)]
+        found = await decide(POLICIES[self.policy], asks, context)
+        count(tally, found)
+        rows = []
+        for decision in found:
+            if decision.origin == "fallback":
+                rows.append([1 / length] * length)
+            elif decision.probabilities is not None:
+                rows.append([float(p) for p in decision.probabilities.values()])
+            else:
+                rows.append([float(decision.value == FIRST + k) for k in range(length)])
+        return rows
+
+    def _menu(self, items: Sequence[Item]) -> Ask:
+        """A free choice from a list."""
+        return Ask(
+            agent="subject",
+            kind=Amount(FIRST, FIRST + len(items) - 1, 1),
+            # an answer that cannot be read counts for all alike
+            fallback=FIRST,
+            prompt=WORDINGS[self.wording].menu([item.text for item in items]),
+            observation={
+                "question": "free",
+                "utility": [item.utility for item in items],
+                "noise": float(self.noise),
+                "rank": [list(item.rank) for item in items],
+            },
+            template=f"{self.wording}/free",
+        )
+
     async def _likely(self, items: Sequence[Item], context: Any) -> list[float]:
         """How likely a model finds the texts themselves: is utility only familiarity? NaN where it cannot say."""
-        if self.policy != "model" or not context.lm.lm.scores:
+        if self.policy != "model" or self.topic in ("processes", "delays") or not context.lm.lm.scores:
             return [math.nan] * len(items)
         request = Request((Turn("user", "Say something that may happen."),))
         said = await context.lm.score([request] * len(items), [[item.text] for item in items], ["reader"] * len(items))
@@ -235,11 +328,16 @@ class UtilitiesLM(el.HostSystem):
         pairs: Sequence[Sequence[int]],
         answers: Mapping[str, list[list[float]]],
         likely: Sequence[float],
+        free: Sequence[Sequence[float]],
         seed: int,
     ) -> tuple[dict[str, float], list[float], list[float]]:
         """All that is shown, and the scale."""
         n = self.items
         mean = {q: np.nanmean(np.asarray(a, float), axis=1) for q, a in answers.items()}
+        if self.topic == "delays":
+            # all are compared with one thing only: there is nothing that a scale could be wrong about
+            found = of_orders(answers["prefer"]) | of_delays(mean["prefer"])
+            return found | {"completeness": float(np.abs(2 * mean["prefer"] - 1).mean())}, [0.0] * n, [1.0] * n
         tables = [pr.table(pairs, mean[q], n)[0] for q in self.questions]
         first, weight = pr.table(pairs, np.asarray(answers["prefer"])[:, 0], n)
         fold = pr.folds(np.random.default_rng([seed, 2]), pairs, n, self.folds)
@@ -258,4 +356,8 @@ class UtilitiesLM(el.HostSystem):
             "recovered": correlated(own, planted),
         }
         found |= of_orders(answers["prefer"]) | of_lotteries(items, scale) | of_goods(items, scale)
+        if self.topic == "processes":
+            found |= of_processes(items, scale)
+        if free:
+            found |= of_free(free, self._listed(seed), own)
         return found, scale.tolist(), np.asarray(variance, float).tolist()
