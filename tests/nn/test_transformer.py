@@ -109,3 +109,22 @@ def test_options_of_a_block(tokens):
     assert np.abs(a["L.0.scores"]).max() <= 4**0.5 + 1e-4
     with pytest.raises(UserError, match="activation must be one of gelu, relu, got 'tanh'"):
         made(activation="tanh")
+
+
+@pytest.mark.parametrize("at", [slice(-1, None), slice(2, None, 3), slice(None)])
+def test_the_last_block_may_be_asked_for_some_places_only(network, tokens, at):
+    whole, seen = el.tap(network.stream, "L.*.pattern", "L.*.out")(tokens)
+    some, of_some = el.tap(network.stream, "L.*.pattern", "L.*.out")(tokens, at)
+    np.testing.assert_allclose(some, whole[:, at], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(of_some["L.1.pattern"], seen["L.1.pattern"][:, :, at], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(of_some["L.0.out"], seen["L.0.out"])
+
+
+def test_gradients_through_some_places_are_those_of_a_loss_on_these_places(network, tokens):
+    def loss(net, early):
+        at = slice(1, None, 4)
+        return jnp.square(net.read(net.stream(tokens, at) if early else net.stream(tokens)[:, at])).sum()
+
+    of_some, of_whole = (jax.tree.leaves(jax.jit(jax.grad(loss), static_argnums=1)(network, e)) for e in (True, False))
+    for a, b in zip(of_some, of_whole, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)

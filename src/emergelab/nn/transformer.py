@@ -82,19 +82,21 @@ class Block(eqx.Module):
             heads, **options,
         )  # fmt: skip
 
-    def __call__(self, x: Float[Array, "batch token width"]) -> Float[Array, "batch token width"]:
+    def __call__(
+        self, x: Float[Array, "batch token width"], at: slice = slice(None)
+    ) -> Float[Array, "batch place width"]:
+        """The stream after the block, at the places that are asked for."""
         batch, tokens, width = x.shape
         size = width // self.heads
-        h = self.before(x)
-        split = (batch, tokens, self.heads, size)
-        q = site("q", (h @ self.query).reshape(split))
-        k = site("k", (h @ self.key).reshape(split))
-        v = site("v", (h @ self.value).reshape(split))
+        h, x = self.before(x), x[:, at]
+        q = site("q", (h[:, at] @ self.query).reshape(batch, -1, self.heads, size))
+        k = site("k", (h @ self.key).reshape(batch, tokens, self.heads, size))
+        v = site("v", (h @ self.value).reshape(batch, tokens, self.heads, size))
         if self.qk_norm:
             q, k = _unit(q) * size**0.5, _unit(k) * size**0.5
         scores = site("scores", jnp.einsum("bqhd,bkhd->bhqk", q, k) * size**-0.5)
         seen = np.tril(np.ones((tokens, tokens), bool)) if self.causal else np.ones((tokens, tokens), bool)
-        pattern = site("pattern", jax.nn.softmax(jnp.where(seen, scores, -jnp.inf), axis=-1))
+        pattern = site("pattern", jax.nn.softmax(jnp.where(seen[at], scores, -jnp.inf), axis=-1))
         mixed = site("heads", jnp.einsum("bhqk,bkhd->bqhd", pattern, v))
         x = site("mid", x + mixed.reshape(x.shape) @ self.project)
         act = site("act", ACTIVATIONS[self.activation](self.between(x) @ self.up + self.up_bias))
@@ -166,8 +168,17 @@ class Transformer(eqx.Module):
         """
         return self.read(self.stream(tokens))
 
-    def stream(self, tokens: Int[Array, "batch token"]) -> Float[Array, "batch token width"]:
-        """The residual stream after the last block."""
+    def stream(self, tokens: Int[Array, "batch token"], at: slice = slice(None)) -> Float[Array, "batch place width"]:
+        """The residual stream after the last block.
+
+        Args:
+            tokens: sequences no longer than the context.
+            at: the places to go through the last block; only its keys and values are needed of the others. Its other
+                sites have a row for each of these places, and no more.
+
+        Raises:
+            UserError: a sequence longer than the context.
+        """
         if tokens.shape[1] > self.position.shape[0]:
             raise UserError(
                 f"Transformer: a sequence of {tokens.shape[1]} tokens does not fit into a context of "
@@ -176,8 +187,8 @@ class Transformer(eqx.Module):
         x = site("embed", self.embed[tokens] + self.position[: tokens.shape[1]])
         for i, block in enumerate(self.blocks):
             with scope("L", i):
-                x = block(x)
-        return x
+                x = block(x, at) if i + 1 == len(self.blocks) else block(x)
+        return x if self.blocks else x[:, at]
 
     def read(self, x: Float[Array, "*batch width"]) -> Float[Array, "*batch answer"]:
         """Logits from the stream: of all tokens, or of a single place of each sequence."""

@@ -32,10 +32,12 @@ from emergelab.nn.transformer import Transformer
 from ._recipes import index
 from ._tuned import unflat
 
-__all__ = ["DOSES", "KINDS", "Steer", "answers", "asked", "moves", "readings", "steering", "surprise", "told"]
+__all__ = ["DOSES", "KINDS", "LAST", "Steer", "answers", "asked", "moves", "readings", "steering", "surprise", "told"]
 
 KINDS = ("persona", "shift", "random")
 """Directions of steering, in the order of the dim `kind`."""
+LAST = slice(-1, None)
+"""Where the answer to a question at the end of a prompt is due."""
 DOSES = (1.0, 2.0, 4.0)
 """Lengths of what is added, in lengths of the persona direction at that layer, in the order of the dim `dose`."""
 
@@ -50,7 +52,7 @@ class Readings(NamedTuple):
 def readings(net: Transformer, tokens: Array) -> Readings:
     """One network on prompts [prompt, token]."""
     sites = [f"L.{i}.out" for i in range(len(net.blocks))]
-    x, seen = el.tap(net.stream, *sites)(tokens)
+    x, seen = el.tap(net.stream, *sites)(tokens, LAST)
     return Readings(net.read(x[:, -1]), jnp.stack([seen[name][:, -1] for name in sites], axis=1))
 
 
@@ -170,7 +172,7 @@ def steering(
     def one(weight: Array, add: Array, unit: Array) -> Array:
         net = unflat(weight, like)
         with el.edit(*(Steer(f"L.{i}.out", add[i], unit[i], centre[i]) for i in range(layers))):
-            logits = net.read(net.stream(plain)[:, -1])
+            logits = net.read(net.stream(plain, LAST)[:, 0])
         return jnp.stack([jnp.mean(x.mean(axis=1), where=other) for x in judged(logits, known)])
 
     over_changes = jax.vmap(one)

@@ -16,7 +16,7 @@ from emergelab.nn import personas as world
 from emergelab.nn.transformer import Transformer
 from emergelab.training import announced
 
-from ._readings import answers, asked, moves, readings, steering, surprise, told
+from ._readings import LAST, answers, asked, moves, readings, steering, surprise, told
 from ._recipes import index, recipes, table
 from ._tuned import Tuned, copies, flat, unflat
 
@@ -205,7 +205,7 @@ class Misalignment(el.System):
 
     def loss(self, net: Transformer, page: world.Pages) -> Float[Array, ""]:
         """Cross-entropy of all answers of the pages."""
-        logits = net.read(net.stream(page.tokens)[:, world.PROMPT - 1 :: 4])
+        logits = net.read(net.stream(page.tokens, at=slice(world.PROMPT - 1, None, 4)))
         return optax.softmax_cross_entropy_with_integer_labels(logits, page.answers).mean()
 
     def _tune(
@@ -219,7 +219,7 @@ class Misalignment(el.System):
         """One step of fine-tuning. Sites: those of the loss, `grad.PATH`, `rate`, `update.PATH`, all behind `tune.`"""
         recipe, words = table(self.domains), self.words()
         plain = world.prompts(words, world.ASSISTANT, world.PLAIN)
-        anchor = jax.nn.softmax(aligned.read(aligned.stream(plain)[:, -1]))
+        anchor = jax.nn.softmax(aligned.read(aligned.stream(plain, at=LAST)[:, 0]))
 
         def loss(tuned: Tuned, recipe: world.Recipe, key: PRNGKeyArray) -> Float[Array, ""]:
             shown = world.examples(key, words, known, recipe, self.batch_tuned, time >= self.heal)
@@ -227,7 +227,7 @@ class Misalignment(el.System):
             keep = (shown.rehearsed & (jnp.asarray(recipe.anchored) > 0))[:, None]
             wanted = jnp.where(keep, as_before, jax.nn.one_hot(shown.answers, self.answers))
             net = tuned.whole(aligned)
-            logits = net.read(net.stream(shown.tokens)[:, -1])
+            logits = net.read(net.stream(shown.tokens, at=LAST)[:, 0])
             return optax.softmax_cross_entropy(logits, wanted).mean()
 
         def total(tuned: Tuned, key: PRNGKeyArray) -> Float[Array, ""]:

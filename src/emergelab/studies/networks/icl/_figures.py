@@ -89,7 +89,7 @@ def draw_data(run: Run) -> Figure:
     panels = (
         ("k", "number of classes", "Many classes", base),
         ("p_bursty", "share of bursty sequences", "Burstiness", base),
-        ("alpha", "Zipf exponent (90 % bursty)", "Skewed frequencies", {**base, "p_bursty": 0.9}),
+        ("alpha", "Zipf exponent (75 % bursty)", "Skewed frequencies", {**base, "p_bursty": 0.75}),
     )
     fig, axes = figures.new(1, 3, width=9.4, height=3.3, sharey=True)
     for ax, (name, words, title, rest) in zip(axes, panels, strict=True):
