@@ -10,7 +10,7 @@ import xarray as xr
 import emergelab as el
 from emergelab import catalogue
 from emergelab.intervention import edit
-from emergelab.studies.learners.skills import _geometry as geometry
+from emergelab.rl import skill_maps as geometry
 from emergelab.studies.learners.skills import study
 from emergelab.studies.learners.skills._distances import by_steps, by_straight_line, steps_in_maze
 from emergelab.studies.learners.skills._measures import covered, noise_share, opposed, recognised

@@ -9,12 +9,11 @@ import pytest
 import emergelab as el
 from emergelab import catalogue
 from emergelab.intervention import edit
-from emergelab.rl import multi_critic, sac
-from emergelab.studies.learners.skills_critics import _map as skillmap
+from emergelab.rl import multi_critic, sac, skill_maps
 from emergelab.studies.learners.skills_critics import study
 from emergelab.studies.learners.skills_critics._measures import entered, recognised, settled
 from emergelab.studies.learners.skills_critics._rewards import closeness, danger, unsafe
-from emergelab.studies.learners.skills_critics._system import LEGS, SKILLS, SkillsCritics, Transition, circle
+from emergelab.studies.learners.skills_critics._system import LEGS, SKILLS, SkillsCritics, Transition
 from emergelab.worlds.plane import Table, TableLevel
 
 KEY = jax.random.key(0)
@@ -61,7 +60,7 @@ def test_rewards_by_hand():
 
 
 def test_measures_on_drawn_cases():
-    skills = circle(8)
+    skills = skill_maps.circle(8)
     mixed = jnp.array([0, 4, 1, 5, 2, 6, 3, 7])
     ends = jnp.stack([
         jnp.pad(skills, ((0, 0), (0, 2))),  # far apart: guessed are the two nearest, an eighth of a turn to either side
@@ -178,29 +177,6 @@ def test_normalised_critics_know_no_units(climbed):
     assert np.abs(climbed([1, 1, 1], NONE, loud=50.0)[0] - climbed([1, 1, 1], NONE)[0]).max() > 0.01
 
 
-def test_the_best_map_under_the_constraint_is_known():
-    """The mean square of a step over two numbers is at most 1, so the best that can be paid is the square root of 2."""
-    rng = np.random.default_rng(0)
-    angle = rng.uniform(0, 2 * np.pi, 128)
-    skill = jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], -1), jnp.float32)
-    seen = jnp.asarray(rng.uniform(-1, 1, (128, 2)), jnp.float32)
-    after = seen + 0.1 * skill
-    rest = eqx.filter(skillmap.new(KEY, 2, (16, 16), 30.0), eqx.is_array, inverse=True)
-
-    @jax.jit
-    def run(key):
-        def one(_, carry):
-            found, left = skillmap.learn(eqx.combine(carry[0], rest), seen, after, skill, 3e-3)
-            return eqx.filter(found, eqx.is_array), left
-
-        begun = eqx.filter(skillmap.new(key, 2, (16, 16), 30.0), eqx.is_array)
-        arrays, left = jax.lax.fori_loop(0, 1000, one, (begun, jnp.float32(0)))
-        return jnp.mean(skillmap.paid(eqx.combine(arrays, rest).phi, seen, after, skill)), left
-
-    paid, left = run(KEY)
-    assert float(paid) == pytest.approx(np.sqrt(2), rel=0.1) and float(left) == pytest.approx(0.0, abs=0.1)
-
-
 # -- the system --------------------------------------------------------------------------------------------------------
 
 
@@ -226,9 +202,9 @@ def test_what_is_paid():
 
     @jax.jit
     def paid(key):
-        phi = sac.Layers(key, (6, 2))  # linear
+        phi = skill_maps.Phi(key, 6, 2, ())  # linear
         each = [SkillsCritics(unit=3.0, sees=sees, contact=0.05).rewards(phi, t)[:, 0] for sees in sights]
-        return phi.layers[0].weight[0], each
+        return phi.body.layers[0].weight[0], each
 
     weight, each = paid(KEY)
     for found, along in zip(each, ([0.9, 0.6, 0, 0, 0.3, 0], [0, 0, 0, 0, 0.3, 0]), strict=True):
@@ -280,7 +256,7 @@ def test_what_there_is_to_see(run):
 
 def test_sequences_and_clamped_skills():
     system = SkillsCritics(length=12, moments=3)
-    legs = circle(2)
+    legs = skill_maps.circle(2)
     one = np.tile(np.float32([0.6, 0.8]), (2, 1))
 
     @jax.jit

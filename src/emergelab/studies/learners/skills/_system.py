@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 import emergelab as el
 from emergelab.rl import sac
+from emergelab.rl import skill_maps as geometry
 from emergelab.worlds.plane import Plane, PlaneLevel, PlaneState, read
 
-from . import _geometry as geometry
 from ._measures import covered, noise_share, opposed, recognised
 
 __all__ = ["MAZE", "SKILLS", "Skills", "SkillsState"]

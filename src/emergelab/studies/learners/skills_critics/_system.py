@@ -10,10 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 import emergelab as el
-from emergelab.rl import multi_critic, sac
+from emergelab.rl import multi_critic, sac, skill_maps
 from emergelab.worlds.plane import Table, TableState
 
-from . import _map as skillmap
 from ._measures import MOVED, entered, recognised, settled
 from ._rewards import OBJECTIVES, closeness, danger, unsafe
 
@@ -24,6 +23,8 @@ SKILLS = LEGS * LEGS  # played in a test, as many as there are sequences
 _SIZE = 2.0  # networks see places times this: from -1 to 1
 _LEAST = 0.05  # the least standard deviation that a reward is divided by
 _NONE = multi_critic.NORMALISERS.index("none")
+_TEMPORAL = skill_maps.METHODS.index("temporal")
+_GIVE = 1e-3  # the most that slack in the map's constraint is worth
 
 
 class Transition(eqx.Module):
@@ -55,7 +56,7 @@ class SkillsCriticsState(eqx.Module):
     """
 
     agent: sac.Agent
-    skills: skillmap.SkillMap
+    skills: skill_maps.Geometry
     replay: sac.Replay
     slack: Float[Array, ""]
     report: multi_critic.Report
@@ -147,7 +148,7 @@ class SkillsCritics(el.System):
         each, one = jnp.zeros(self.critics), jnp.zeros(())
         nothing = multi_critic.Report(one, each, each, one, one)
         return SkillsCriticsState(
-            agent, skillmap.new(of_map, 6, widths, self.price), sac.empty(row, self.memory), one, nothing,
+            agent, skill_maps.new(of_map, 6, 2, widths, self.price), sac.empty(row, self.memory), one, nothing,
             jnp.int32(0),
         )  # fmt: skip
 
@@ -171,16 +172,17 @@ class SkillsCritics(el.System):
         last = jax.tree.map(lambda x: x[-1], report)
         return SkillsCriticsState(agent, found, replay, left[-1], last, state.time + 1)
 
-    def rewards(self, phi: sac.Layers, t: Transition) -> Float[Array, "objective batch"]:
+    def rewards(self, phi: skill_maps.Phi, t: Transition) -> Float[Array, "objective batch"]:
         """What is paid for transitions: for the skill, for reaching, for safety."""
         tip, discs = t.after[:, :2] / _SIZE, t.after[:, 2:].reshape(-1, 2, 2) / _SIZE
-        sight = self.sight()
-        along = skillmap.paid(phi, t.seen * sight, t.after * sight, t.skill)
+        along = skill_maps.paid(phi, self.told(t), jnp.int32(_TEMPORAL))
         return jnp.stack([along, self.unit * closeness(tip, discs, self.contact), -danger(tip, discs, self.edge)])
 
-    def sight(self) -> Float[Array, "6"]:
-        """Which numbers the skills' map sees."""
-        return jnp.ones(6).at[:2].set(jnp.where(jnp.asarray(self.sees) == 0, 1.0, 0.0))
+    def told(self, t: Transition) -> skill_maps.Told:
+        """What the skills' map sees of transitions."""
+        sight = jnp.ones(6).at[:2].set(jnp.where(jnp.asarray(self.sees) == 0, 1.0, 0.0))
+        seen, after = t.seen * sight, t.after * sight
+        return skill_maps.Told(seen, after, t.skill, jnp.sum((after - seen) ** 2, -1))
 
     def grouping(self, time: Int[Array, ""]) -> tuple[Array, Array, Array]:
         """What each critic learns of the rewards (a row each), how it is weighted, and what it is divided by."""
@@ -199,17 +201,17 @@ class SkillsCritics(el.System):
     def learn(
         self,
         agent: sac.Agent,
-        found: skillmap.SkillMap,
+        found: skill_maps.Geometry,
         replay: sac.Replay,
         time: Int[Array, ""],
         key: PRNGKeyArray,
-    ) -> tuple[sac.Agent, skillmap.SkillMap, Float[Array, ""], multi_critic.Report]:
+    ) -> tuple[sac.Agent, skill_maps.Geometry, Float[Array, ""], multi_critic.Report]:
         """One gradient step of the map, then one of critics and policy."""
         of_batch, of_policy = jax.random.split(key)
         t = sac.draw(replay, of_batch, self.batch)
-        sight = self.sight()
         with el.scope("map"):
-            found, left = skillmap.learn(found, t.seen * sight, t.after * sight, t.skill, self.rate)
+            how = skill_maps.Settings(jnp.int32(_TEMPORAL), self.rate, self.rate, _GIVE)
+            found, left = skill_maps.learn(found, self.told(t), how)
         with el.scope("pay"):
             reward = el.site("rewards", self.rewards(found.phi, t))
             spread = jnp.maximum(jnp.std(reward, -1, keepdims=True), _LEAST)
@@ -256,7 +258,7 @@ class SkillsCritics(el.System):
         return el.site_scan(one, first, (jnp.arange(self.length), jax.random.split(key, self.length)))[1]
 
     def observe(self, state: SkillsCriticsState, key: PRNGKeyArray) -> dict[str, Array]:
-        actor, skill, legs = state.agent.nets.actor, circle(SKILLS), circle(LEGS)
+        actor, skill, legs = state.agent.nets.actor, skill_maps.circle(SKILLS), skill_maps.circle(LEGS)
         with el.scope("test"):
             rows, states = self.play(actor, skill, skill, key, greedy=True)
         with el.scope("chain"):
@@ -296,9 +298,3 @@ class SkillsCritics(el.System):
             "tips": tips,
             "discs": ways[:, ::stride],
         }
-
-
-def circle(count: int) -> Float[Array, "skill 2"]:
-    """Skills at equal angles."""
-    angle = 2 * math.pi * jnp.arange(count) / count
-    return jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)

@@ -1,4 +1,8 @@
-"""What gives skills their meaning: a map phi from what is seen to a latent space, how it learns, and what it pays."""
+"""What gives skills their meaning: a map phi from what is seen to a latent space, how it learns, and what it pays.
+
+The map and its constraint are METRA's (Park et al. 2024), with what it is compared with: a skill is a direction of the
+latent space and is paid for going far along it, or, in DIAYN (Eysenbach et al. 2019), a place of it to be found.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,12 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 import emergelab as el
-from emergelab.rl.advantages import Number
-from emergelab.rl.sac import Layers
 from emergelab.training import announced
 
-__all__ = ["METHODS", "Geometry", "Phi", "Settings", "Told", "learn", "new", "paid", "slack"]
+from .advantages import Number
+from .sac import Layers
+
+__all__ = ["METHODS", "Geometry", "Phi", "Settings", "Told", "circle", "learn", "new", "paid", "slack"]
 
 # `temporal`: METRA. `euclid`: the same with distances as they are seen. `free`: no constraint. `position`: DIAYN.
 METHODS = ("temporal", "euclid", "free", "position")
