@@ -15,7 +15,7 @@ from pathlib import Path
 from measure import Row, carry_out, row, take_turns
 
 PACKAGES = ("emergelab", "jax", "jaxlib", "equinox", "optax", "gymnax", "gymnasium", "stable-baselines3", "torch")
-UPDATES = {"ours": 100, "single-file": 100, "stable-baselines3": 10}
+UPDATES = {"ours": 100, "single-file": 100, "stable-baselines3": 5}
 """Rounds that are timed; a rate needs fewer where a step takes long."""
 NAMES = {"pole": "CartPole-v1", "grid": "FrozenLake 8x8, no slip"}
 ALONE = "--xla_cpu_multi_thread_eigen=false"
