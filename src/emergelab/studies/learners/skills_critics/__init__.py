@@ -58,15 +58,15 @@ How skills come to be, as a moving picture:
 ## Things to notice
 
 - Discovery alone has no use for discs: skills run to the corners of the table, where nothing is safe.
-- In units in which all rewards are about 1 the sum does nearly as well as critics apart: what eight seeds see of a
+- In units in which all rewards are about 1 the sum does nearly as well as critics apart: what fourteen seeds see of a
   lead is not enough to tell. What several critics save is the search for such units. Where contact is paid a tenth,
   the sum hardly reaches any more and spends a quarter of its steps unsafely; where it is paid tenfold, fewer of its
   skills can be told apart.
 - It is normalisation that does it. Critics whose words are added up as they are do what the sum does, as they must:
   the value of a sum is the sum of the values. And critics merged at half-time lose within a dozen rounds what
   they had learnt.
-- Critics do not know units, but learning does: tenfold is as good as 1, a tenth is not. The spread of advantages of
-  reaching (`scales`) is nine times as large where contact is paid tenfold, but falls to a fifth, not to a tenth, where
+- Critics do not know units, but learning does: tenfold is about as good as 1, a tenth is not. The spread of advantages
+  of reaching (`scales`) is seven times as large where contact is paid tenfold, but falls to a fifth, not to a tenth, where
   it is paid a tenth: part of what is divided by is then likely to be the critic's own error.
 - An objective that is satisfied does not fall silent. Once nothing is unsafe, the spread of safety's advantages goes
   towards zero, and normalisation makes it as loud as ever.
@@ -149,7 +149,7 @@ study = el.Study(
             about="mechanics only: nothing is learnt by then",
         ),
         "quick": el.Size(
-            seeds=8, steps=72, every=12,
+            seeds=14, steps=72, every=12,
             set={"updates": 40, "batch": 64, "memory": 9_600, "width": 32, "merge": 36},
             about="a point and two discs for an arm with a gripper, networks of 2 x 32, 2,880 gradient steps of 64 "
             "transitions",
