@@ -66,8 +66,8 @@ How skills come to be, as a moving picture:
   the value of a sum is the sum of the values. And critics merged at half-time lose within a dozen rounds what
   they had learnt.
 - Critics do not know units, but learning does: tenfold is about as good as 1, a tenth is not. The spread of advantages
-  of reaching (`scales`) is seven times as large where contact is paid tenfold, but falls to a fifth, not to a tenth, where
-  it is paid a tenth: part of what is divided by is then likely to be the critic's own error.
+  of reaching (`scales`) is seven times as large where contact is paid tenfold, but falls to a fifth, not to a tenth,
+  where it is paid a tenth: part of what is divided by is then likely to be the critic's own error.
 - An objective that is satisfied does not fall silent. Once nothing is unsafe, the spread of safety's advantages goes
   towards zero, and normalisation makes it as loud as ever.
 - Who is paid for reaching alone has skills that differ, too: networks do something with z even if nobody asks.
