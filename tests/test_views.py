@@ -112,3 +112,21 @@ def test_nodes_without_places_lie_on_a_circle():
     places = np.concatenate([c.get_offsets() for c in ax.collections if len(c.get_offsets()) == 3])
     np.testing.assert_allclose(np.hypot(*places.T), 1)
     assert fig
+
+
+def test_kinds_of_lines_have_a_colour_each_in_all_pictures_and_a_legend():
+    x = np.array([0.0, 1.0])
+    way, wall = Lines(x, x, "way"), Lines(x, 1 - x, "wall")
+    fig = strip([Scene([way]), Scene([wall, way])])
+    (first,), (second, third) = (ax.lines for ax in fig.axes)
+    assert first.get_color() == third.get_color() != second.get_color()
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["way", "wall"]
+    assert not strip([Scene([way])]).legends  # what is the only kind needs no name
+
+
+def test_a_legend_of_many_kinds_stays_within_the_picture():
+    kinds = tuple(f"a kind of thing, number {k}" for k in range(8))
+    fig = strip([Scene([Agents(np.arange(8.0), np.zeros(8), np.arange(8), kinds)])], size=4.0)
+    fig.canvas.draw()
+    box = fig.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= fig.bbox.x1 and box.y0 >= 0
