@@ -36,10 +36,11 @@ $(VENV)/.made:
 	@"$(PYTHON)" -m venv $(VENV) || { echo "make: '$(PYTHON)' cannot make a virtual environment; on Debian and Ubuntu install python3-venv" >&2; exit 2; }
 	@touch $@
 
-# The build backend comes from the constraints too, so that two set-ups of the same commit are equal.
+# The build backends come from the constraints too, so that two set-ups of the same commit are equal: our own, and the one
+# of packages that are published as source only (vendi-score), which an older setuptools cannot build without wheel.
 $(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "installing emergelab (first time: a few minutes)"
-	@$(PIP) install -c constraints.txt hatchling editables
+	@$(PIP) install -c constraints.txt hatchling editables setuptools wheel
 	@$(PIP) install -c constraints.txt --no-build-isolation -e .
 	@touch $@
 
