@@ -1,0 +1,1 @@
+"""Studies of languages that emerge between agents who need to be understood."""
