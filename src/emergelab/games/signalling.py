@@ -16,7 +16,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from emergelab.errors import UserError
 
 __all__ = [
-    "Outcome", "all_objects", "diagonal", "features", "lineup", "reconstruction", "reference", "split_off", "zeros",
+    "Outcome", "all_objects", "diagonal", "features", "held_out", "lineup", "reconstruction", "reference", "split_off",
+    "zeros",
 ]  # fmt: skip
 
 
@@ -63,6 +64,26 @@ def split_off(
         if all(len(np.unique(kept[:, i])) == len(np.unique(objects[:, i])) for i in range(objects.shape[1])):
             return out
     raise UserError(f"share: with {share:g} of {len(objects)} objects held out, a value is never seen; hold out fewer")
+
+
+def held_out(key: PRNGKeyArray, objects: Int[np.ndarray, "object attribute"], count: int) -> Bool[Array, "object"]:
+    """As `split_off`, inside a compiled program: `count` objects at random, every value still seen among the others.
+
+    Draws until a choice fits; which counts can fit at all is for the caller to know.
+    """
+    table = jnp.asarray(np.concatenate([column[:, None] == np.unique(column) for column in objects.T], axis=1))
+
+    def drawn(key: PRNGKeyArray) -> Bool[Array, "object"]:
+        return jnp.zeros(len(objects), bool).at[jax.random.permutation(key, len(objects))[:count]].set(True)
+
+    def misses(carry: tuple[PRNGKeyArray, Bool[Array, "object"]]) -> Bool[Array, ""]:
+        return ~(table & ~carry[1][:, None]).any(axis=0).all()
+
+    def again(carry: tuple[PRNGKeyArray, Bool[Array, "object"]]) -> tuple[PRNGKeyArray, Bool[Array, "object"]]:
+        key = jax.random.fold_in(carry[0], 1)
+        return key, drawn(key)
+
+    return jax.lax.while_loop(misses, again, (key, drawn(key)))[1]
 
 
 def diagonal(objects: Int[np.ndarray, "object attribute"], shift: int = 0) -> Bool[np.ndarray, "object"]:

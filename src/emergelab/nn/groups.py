@@ -16,21 +16,20 @@ training: to ablate `update.speakers.*` is to freeze the speakers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, Num, PRNGKeyArray, PyTree
 
 from emergelab.errors import UserError, nearest
 from emergelab.training import announced
 
-__all__ = ["RESETS", "Group", "Resets", "due", "each", "group", "improved", "renewed", "trained", "whole"]
+__all__ = ["RESETS", "Group", "due", "each", "group", "improved", "renewed", "trained", "whole"]
 
-Resets = Literal["none", "simultaneous", "staggered"]
-RESETS: tuple[Resets, ...] = ("none", "simultaneous", "staggered")
+RESETS = ("none", "simultaneous", "staggered")
 
 
 class Group(eqx.Module):
@@ -126,8 +125,8 @@ def due(
     time: Int[Array, ""],
     every: Int[Array, ""] | int,
     agents: int,
-    resets: str,
-    until: Float[Array, ""] | float = jnp.inf,
+    resets: str | Int[Array, ""],
+    until: Num[Array, ""] | float = jnp.inf,
 ) -> Bool[Array, "agent"]:
     """Who is replaced after `time` steps.
 
@@ -136,20 +135,18 @@ def due(
         every: steps that an agent lives; may be traced; 0 or less is for ever.
         agents: how many there are.
         resets: "none"; "simultaneous", all after each `every` steps; "staggered", one after each `every / agents`
-            steps (rounded down, at least one), in turn.
+            steps (rounded down, at least one), in turn. Or the place of the word in `RESETS`, which may be traced.
         until: no replacement from this step on.
 
     Raises:
         UserError: another word for `resets`.
     """
-    if resets not in RESETS:
+    if isinstance(resets, str) and resets not in RESETS:
         raise UserError(f"resets: one of {', '.join(RESETS)} is expected, not {resets!r}{nearest(resets, RESETS)}")
-    who = jnp.arange(agents)
+    how = RESETS.index(resets) if isinstance(resets, str) else resets
     span = jnp.maximum(every, 1)
-    now = (time > 0) & (time < until) & (jnp.asarray(every) > 0)
-    if resets == "none":
-        return jnp.zeros(agents, bool)
-    if resets == "simultaneous":
-        return jnp.broadcast_to(now & (time % span == 0), (agents,))
     turn = jnp.maximum(span // agents, 1)
-    return now & (time % turn == 0) & ((time // turn - 1) % agents == who)
+    all_now = jnp.broadcast_to(time % span == 0, (agents,))
+    one_now = (time % turn == 0) & ((time // turn - 1) % agents == jnp.arange(agents))
+    ever = (time > 0) & (time < until) & (jnp.asarray(every) > 0)
+    return ever & jnp.stack([jnp.zeros(agents, bool), all_now, one_now])[how]
