@@ -17,7 +17,7 @@ Sites, agents first: `message` [speaker, batch, position, symbol] and `message.I
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -96,7 +96,7 @@ class AttributeGame(System):
     lifetime: int = param(500, low=1, high=2_000_000_000, about="steps that an agent lives")
     until: int = param(2_000_000_000, low=0, high=2_000_000_000, about="nobody is replaced from this step on")
 
-    observables = (
+    observables: ClassVar[tuple[Observable, ...]] = (
         Observable("loss", unit="nat", about="of listeners, over objects in training", low=0.0),
         Observable("accuracy", unit="1", about="objects in training that are understood", low=0.0, high=1.0),
         Observable("unseen", unit="1", about="objects never met that are understood", low=0.0, high=1.0, nan_ok=True),

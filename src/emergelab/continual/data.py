@@ -1,0 +1,97 @@
+"""Labelled examples that streams are made of: built in, fetched as assets, or the user's own arrays.
+
+`digits` needs nothing: 1,797 handwritten digits of 8 x 8 pixels, made at Bogazici University by E. Alpaydin and
+C. Kaynak ("Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998,
+https://doi.org/10.24432/C50P49, CC BY 4.0; the test part, as scikit-learn ships it). It lies in this package, one
+digit a row: 64 pixels from 0 to 16, then the label.
+"""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from jaxtyping import Float, Int, Num, Shaped
+
+from emergelab.errors import UserError, nearest
+
+__all__ = ["SOURCES", "Labelled", "load", "of_arrays"]
+
+SOURCES = ("digits",)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Examples with labels, sorted by label; a part to learn from and a part to be examined with.
+
+    Attributes:
+        x, y: to learn from: features, and labels 0 .. classes - 1.
+        x_test, y_test: to be examined with.
+        classes: how many labels there are.
+    """
+
+    x: Float[np.ndarray, "item feature"]
+    y: Int[np.ndarray, "item"]
+    x_test: Float[np.ndarray, "probe feature"]
+    y_test: Int[np.ndarray, "probe"]
+    classes: int
+
+    @property
+    def features(self) -> int:
+        """Number of features."""
+        return self.x.shape[1]
+
+
+@cache
+def load(name: str) -> Labelled:
+    """A data set by name, pixels from 0 to 1, the same split every time.
+
+    Args:
+        name: one of `SOURCES`.
+
+    Raises:
+        UserError: no such data set.
+    """
+    if name not in SOURCES:
+        raise UserError(f"data: no data set {name!r}{nearest(name, SOURCES)}; there are {', '.join(SOURCES)}")
+    with gzip.open(resources.files("emergelab.continual").joinpath("digits.csv.gz").open("rb"), "rt") as table:
+        rows = np.loadtxt(table, delimiter=",")
+    return of_arrays(rows[:, :-1] / 16.0, rows[:, -1].astype(int), share=0.25)
+
+
+def of_arrays(
+    x: Num[np.ndarray, "item *shape"], y: Shaped[np.ndarray, "label"], share: float = 0.25, rng: int = 0
+) -> Labelled:
+    """Your own examples, split by class: of every class the same share is kept for examination.
+
+    Args:
+        x: features of any shape, which are laid out in a row.
+        y: labels of any kind; they are numbered in their order.
+        share: of each class, rounded, and at least one example.
+        rng: seed of the split.
+
+    Raises:
+        UserError: lengths differ, fewer than two classes, a class with fewer than two examples, or features that are
+            not finite.
+    """
+    if len(x) != len(y):
+        raise UserError(f"x and y need one row an example each; they have {len(x)} and {len(y)}")
+    flat = np.asarray(x, dtype=np.float32).reshape(len(x), -1)
+    if not np.isfinite(flat).all():
+        raise UserError("x: every feature must be a finite number")
+    names, labels, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if len(names) < 2:
+        raise UserError(f"y: two classes or more are needed, there is {len(names)}")
+    if counts.min() < 2:
+        raise UserError(f"y: class {names[counts.argmin()]} has one example; two are needed, to learn and to examine")
+    draw, test = np.random.default_rng(rng), np.zeros(len(y), bool)
+    for label in range(len(names)):
+        mine = draw.permutation(np.flatnonzero(labels == label))
+        test[mine[: min(max(round(share * len(mine)), 1), len(mine) - 1)]] = True
+    labels = labels.astype(np.int32)
+    by_label = np.argsort(labels, kind="stable")
+    learn, probe = by_label[~test[by_label]], by_label[test[by_label]]
+    return Labelled(flat[learn], labels[learn], flat[probe], labels[probe], len(names))
