@@ -110,6 +110,10 @@ class ContinualLearning(System):
         """Of every phase the shares of tasks; blocks by default."""
         return streams.blocked(self.phases)
 
+    def altered(self, batch: Batch, phase: Int[Array, ""], key: PRNGKeyArray) -> Batch:
+        """Examples as the learner gets them, for noise in labels and the like; unaltered by default."""
+        return batch
+
     # -- learning --------------------------------------------------------------------------------------------------
 
     def network(self, key: PRNGKeyArray) -> PyTree:
@@ -146,24 +150,25 @@ class ContinualLearning(System):
         return jnp.minimum(time // self.per_phase, self.phases - 1)
 
     def step(self, state: Learning, key: PRNGKeyArray) -> Learning:
-        of_batch, of_loss, of_direct, of_after, of_end = jax.random.split(key, 5)
+        of_batch, of_loss, of_direct, of_after, of_end, of_altered, of_before = jax.random.split(key, 7)
         phase = self.phase(state.time)
         row = site("schedule", self.schedule()[phase])
         method, score = self.method(), self.score(state.tasks, phase)
         met = streams.drawn(of_batch, state.tasks, row, self.data(), self.batch)
-        met = Batch(site("batch.x", met.x), met.y, met.task)
-        weights, rest = eqx.partition(state.net, eqx.is_inexact_array)
+        met = self.altered(Batch(site("batch.x", met.x), met.y, met.task), phase, of_altered)
+        begun = method.before(state.net, state.kept, met, score, of_before)
+        weights, rest = eqx.partition(begun, eqx.is_inexact_array)
 
         def loss(weights: PyTree) -> Float[Array, ""]:
             return method.loss(eqx.combine(weights, rest), state.kept, met, score, of_loss)
 
         raw = site_grad(loss)(weights)
-        gradient = announced("grad", method.direct(raw, state.net, state.kept, score, of_direct))
+        gradient = announced("grad", method.direct(raw, begun, state.kept, score, of_direct))
         direction, memory = self.rule().update(gradient, state.memory, weights)
         rate = site("rate", jnp.asarray(self.rate))
         update = announced("update", jax.tree.map(lambda d: (-rate * d).astype(d.dtype), direction))
         net = eqx.combine(optax.apply_updates(weights, update), rest)
-        kept = method.after(state.net, net, raw, state.kept, met, score, of_after)
+        kept = method.after(begun, net, raw, state.kept, met, score, of_after)
 
         def ended(net: PyTree, kept: Any, key: PRNGKeyArray) -> Any:
             of_sample, of_method = jax.random.split(key)

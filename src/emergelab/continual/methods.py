@@ -1,8 +1,8 @@
 """Methods against forgetting, behind one small protocol of pure functions.
 
-A method may change what is minimised (`loss`), the gradient (`direct`), what is remembered after an update (`after`)
-and at the end of a phase (`end`). All it knows lies in a state of arrays, and all strengths may be traced, so seeds,
-strengths and schedules are axes of one program.
+A method may change where an update starts (`before`), what is minimised (`loss`), the gradient (`direct`), and what is
+remembered after an update (`after`) and at the end of a phase (`end`). All it knows lies in a state of arrays, and all
+strengths may be traced, so seeds, strengths and schedules are axes of one program.
 
     Naive()                      the loss of the batch, nothing else
     EWC(strength)                a penalty around the weights of every earlier phase (Kirkpatrick et al. 2017)
@@ -59,6 +59,10 @@ class Method(eqx.Module):
     def loss(self, net: PyTree, state: Any, batch: Batch, score: Score, key: PRNGKeyArray) -> Float[Array, ""]:
         """What an update makes smaller."""
         return cross_entropy(score(net, batch), batch)
+
+    def before(self, net: PyTree, state: Any, batch: Batch, score: Score, key: PRNGKeyArray) -> PyTree:
+        """The network that an update starts from."""
+        return net
 
     def direct(self, gradient: PyTree, net: PyTree, state: Any, score: Score, key: PRNGKeyArray) -> PyTree:
         """The gradient that the optimiser sees."""
