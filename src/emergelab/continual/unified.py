@@ -50,8 +50,8 @@ class Unified(Method):
         weights: strength of the term on weights.
         target: what outputs are compared with: "label" and "logits" as remembered, on remembered examples; "last",
             what the last phase's network says, on the present ones.
-        distance: "kl", from the target's distribution, at `temperature`, up to the target's own entropy; "squared", mean
-            over logits.
+        distance: "kl", from the target's distribution, at `temperature`, up to the target's own entropy; "squared",
+            mean over logits.
         temperature: by which logits are divided for "kl".
         slots, count: size of the memory, and examples drawn from it at a time.
     """
