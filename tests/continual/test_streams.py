@@ -59,6 +59,29 @@ def test_a_data_set_that_is_not_there_is_named():
         dt.load("digit")
 
 
+def test_mnist_is_read_from_its_asset_and_without_it_one_line_says_how_to_get_it(tmp_path, monkeypatch):
+    def idx(name, array):
+        head = bytes([0, 0, 8, array.ndim]) + b"".join(int(n).to_bytes(4, "big") for n in array.shape)
+        (tmp_path / name).write_bytes(head + array.astype(np.uint8).tobytes())
+
+    pixels = np.arange(3 * 784).reshape(3, 28, 28) % 256
+    for part in ("train", "t10k"):
+        idx(f"{part}-images-idx3-ubyte", pixels)
+        idx(f"{part}-labels-idx1-ubyte", np.array([2, 0, 1]))
+    with monkeypatch.context() as patched:
+        patched.setattr(dt.assets, "find", lambda name, file: tmp_path / file)
+        got = dt._mnist(half=False)
+        assert got.y.tolist() == [0, 1, 2] and got.features == 784
+        np.testing.assert_allclose(got.x[0], pixels[1].ravel() / 255, rtol=1e-6)
+        np.testing.assert_allclose(dt._mnist(half=True).x[2, 0], pixels[0, :2, :2].mean() / 255, rtol=1e-6)
+    (tmp_path / "other").write_bytes(b"PK")
+    with pytest.raises(UserError, match="this is no IDX file"):
+        dt.read_idx(tmp_path / "other")
+    monkeypatch.setenv("EMERGELAB_CACHE", str(tmp_path / "empty"))
+    with pytest.raises(UserError, match="`emergelab get mnist` fetches it"):
+        dt._mnist(half=False)
+
+
 # -- tasks -------------------------------------------------------------------------------------------------------------
 
 

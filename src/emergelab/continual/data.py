@@ -9,18 +9,21 @@ digit a row: 64 pixels from 0 to 16, then the label.
 from __future__ import annotations
 
 import gzip
+import math
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, Num, Shaped
+from jaxtyping import Float, Int, Num, Shaped, UInt8
 
+from emergelab import assets
 from emergelab.errors import UserError, nearest
 
-__all__ = ["SOURCES", "Labelled", "load", "of_arrays"]
+__all__ = ["SOURCES", "Labelled", "load", "of_arrays", "read_idx"]
 
-SOURCES = ("digits",)
+SOURCES = ("digits", "mnist", "mnist-14")
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,41 @@ def load(name: str) -> Labelled:
         name: one of `SOURCES`.
 
     Raises:
-        UserError: no such data set.
+        UserError: no such data set, or one that has to be fetched first.
     """
     if name not in SOURCES:
         raise UserError(f"data: no data set {name!r}{nearest(name, SOURCES)}; there are {', '.join(SOURCES)}")
+    if name.startswith("mnist"):
+        return _mnist(half=name == "mnist-14")
     with gzip.open(resources.files("emergelab.continual").joinpath("digits.csv.gz").open("rb"), "rt") as table:
         rows = np.loadtxt(table, delimiter=",")
     return of_arrays(rows[:, :-1] / 16.0, rows[:, -1].astype(int), share=0.25)
+
+
+def _mnist(half: bool) -> Labelled:
+    def sorted_by_label(part: str) -> tuple[Float[np.ndarray, "item feature"], Int[np.ndarray, "item"]]:
+        pixels = read_idx(assets.find("mnist", f"{part}-images-idx3-ubyte")).astype(np.float32) / 255.0
+        labels = read_idx(assets.find("mnist", f"{part}-labels-idx1-ubyte")).astype(np.int32)
+        if half:
+            pixels = pixels.reshape(len(pixels), 14, 2, 14, 2).mean(axis=(2, 4))
+        order = np.argsort(labels, kind="stable")
+        return pixels.reshape(len(pixels), -1)[order], labels[order]
+
+    return Labelled(*sorted_by_label("train"), *sorted_by_label("t10k"), 10)
+
+
+def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
+    """An array of bytes in the format of MNIST: two zeros, type 8, number of axes, their lengths, the bytes.
+
+    Raises:
+        UserError: the file is something else.
+    """
+    raw = path.read_bytes()
+    axes = raw[3] if len(raw) > 3 else 0
+    shape = tuple(int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(axes))
+    if raw[:3] != b"\0\0\x08" or len(raw) != 4 + 4 * axes + math.prod(shape):
+        raise UserError(f"{path}: this is no IDX file of bytes")
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape)
 
 
 def of_arrays(

@@ -255,7 +255,8 @@ class AttributeGame(System):
     def leaving(self, time: Int[Array, ""], agents: int, who: str) -> Bool[Array, "agent"]:
         """Which agents of a group newborns replace after `time` steps."""
         concerned = (jnp.asarray(self.renews) == RENEWED.index(who)) | (jnp.asarray(self.renews) == 2)
-        return concerned & gr.due(time, jnp.asarray(self.lifetime), agents, jnp.asarray(self.resets), jnp.asarray(self.until))
+        life, resets, until = (jnp.asarray(x) for x in (self.lifetime, self.resets, self.until))
+        return concerned & gr.due(time, life, agents, resets, until)
 
     def loss(
         self, weights: tuple[PyTree, PyTree], state: Players, target: Int[Array, "batch"], key: PRNGKeyArray
