@@ -18,6 +18,8 @@ PAGES = [
     "docs/concepts/interventions.md",
     "docs/concepts/your-network.md",
     "docs/concepts/learners.md",
+    "docs/concepts/streams.md",
+    "docs/concepts/signals.md",
     "docs/concepts/runs.md",
     "docs/concepts/language-models.md",
     *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs" / "instruments").glob("*.md") if p.stem != "index"),
