@@ -151,7 +151,7 @@ CLAIMS = (
         "=",
         0.55,
         published=f"no significant correlation ({CHAABOUNI})",
-        about="the same margin",
+        about="the same margin, and changed to Fisher's z at the same time",
         expect="inconclusive",
     ),
     el.Claim(
@@ -160,7 +160,8 @@ CLAIMS = (
         ">",
         0.1,
         published=f"compositional languages are learnt faster by other architectures ({CHAABOUNI})",
-        about="r = 0.1 over seeds that have learnt, as Fisher's z; a pupil with 16 hidden units",
+        about="r = 0.1 over seeds that have learnt, as Fisher's z, to which it was changed with the former; a pupil "
+        "with 16 hidden units",
         expect="inconclusive",
     ),
     el.Claim(
@@ -169,7 +170,7 @@ CLAIMS = (
         ">",
         0.1,
         published=f"compositional languages are learnt faster by other architectures ({CHAABOUNI})",
-        about="the same margin",
+        about="the same margin, and changed to Fisher's z at the same time",
         expect="inconclusive",
     ),
     el.Claim(
