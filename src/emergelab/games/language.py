@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 __all__ = [
-    "bosdis", "coverage", "distinct", "entropies", "information", "information_gap", "posdis", "posdis_by_position",
-    "relabelled", "topsim",
+    "bosdis", "coverage", "distinct", "edits", "entropies", "information", "information_gap", "posdis",
+    "posdis_by_position", "relabelled", "topsim",
 ]  # fmt: skip
 
 Words = Int[Array, "item position"]
@@ -117,9 +117,9 @@ def topsim(words: Words, meanings: Meanings, distance: Float[Array, "item item"]
         distance: between meanings; how many attributes differ (Hamming), if not given.
     """
     one, other = np.triu_indices(len(words), 1)
-    edits = _edit(words[one], words[other])
+    changes = edits(words[one], words[other])
     far = (meanings[one] != meanings[other]).sum(axis=-1) if distance is None else distance[one, other]
-    x, y = _ranks(edits.astype(jnp.float32)), _ranks(far.astype(jnp.float32))
+    x, y = _ranks(changes.astype(jnp.float32)), _ranks(far.astype(jnp.float32))
     spread = jnp.sqrt((x**2).mean() * (y**2).mean())
     return jnp.where(spread > 0, (x * y).mean() / jnp.where(spread > 0, spread, 1.0), jnp.nan)
 
@@ -131,7 +131,7 @@ def _ranks(x: Float[Array, "pair"]) -> Float[Array, "pair"]:
     return (below + upto) / (2.0 * len(x)) - 0.5
 
 
-def _edit(a: Int[Array, "pair position"], b: Int[Array, "pair position"]) -> Int[Array, "pair"]:
+def edits(a: Int[Array, "pair position"], b: Int[Array, "pair position"]) -> Int[Array, "pair"]:
     """Levenshtein distance of each pair, row by row of the usual table; positions are few, so it is written out."""
     length = a.shape[1]
     row = [jnp.full(len(a), j, jnp.int32) for j in range(length + 1)]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
-from matplotlib import colormaps
 from scipy import stats
 
 from emergelab import figures
-from emergelab.figures import COLOURS, GREY, INK, MUTED
+from emergelab.figures import COLOURS, GREY, MUTED
+from emergelab.figures.messages import message_table
 
 from ._claims import correlation, recurrent_lessons, small_lessons
 from ._conditions import BY_WORLD, GIVEN
@@ -163,27 +163,12 @@ def draw_words(run: Run) -> Figure:
     fig, axes = figures.new(1, 2, width=9.6, height=4.6)
     for a, ax in enumerate(axes):
         position, whose = int(told[a].argmax()), ("row", "column")[a]
-        _table(ax, words, n, position)
+        message_table(ax, words, n, position)
         much = told[a].max() / np.log2(n)
         colour = f"colour: position {position + 1}, which says {much:.0%} of the {whose}"
         figures.finish(ax, title=f"Which {whose}?", xlabel=f"second attribute\n{colour}")
     figures.finish(axes[0], ylabel="first attribute")
     return fig
-
-
-def _table(ax: Axes, words: Int[np.ndarray, "object position"], values: int, position: int) -> None:
-    """Messages as a table of objects, cells coloured by one position's symbol."""
-    colours = colormaps["tab20"](np.linspace(0, 1, max(int(words.max()) + 1, 2)))[:, :3] * 0.45 + 0.55
-    ax.imshow(colours[words[:, position].reshape(values, values)], aspect="auto")
-    for i, word in enumerate(words):
-        r, c = divmod(i, values)
-        for p, symbol in enumerate(word):
-            ax.text(c + 0.26 * (p - (len(word) - 1) / 2), r, LETTERS[symbol % 26], ha="center", va="center",
-                    fontsize=8.5, family="monospace", color=INK if p == position else MUTED,
-                    fontweight="bold" if p == position else "normal")  # fmt: skip
-    ax.set_xticks(range(values), [str(i + 1) for i in range(values)])
-    ax.set_yticks(range(values), [str(i + 1) for i in range(values)])
-    ax.grid(False)
 
 
 def shared(x: Int[np.ndarray, "item"], y: Int[np.ndarray, "item"]) -> float:

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from emergelab.games.language import edits
+
 __all__ = ["bosdis", "distinct", "posdis", "swapped", "topsim"]
 
 Words = Int[Array, "object position"]
@@ -60,11 +62,11 @@ def topsim(words: Words, meanings: Meanings, exists: Exists) -> Float[Array, ""]
     """Topographic similarity over the objects that exist: Spearman's correlation of Hamming and edit distances."""
     one, other = np.triu_indices(len(words), 1)
     far = (meanings[one] != meanings[other]).sum(axis=1)
-    edits = _edit(words[one], words[other])
+    changes = edits(words[one], words[other])
     counts = exists[one] & exists[other]
     table = jnp.einsum(
         "pe,pf->ef",
-        jax.nn.one_hot(edits, words.shape[1] + 1) * counts[:, None],
+        jax.nn.one_hot(changes, words.shape[1] + 1) * counts[:, None],
         jax.nn.one_hot(far, meanings.shape[1] + 1),
     )
     table = table / jnp.maximum(table.sum(), 1.0)
@@ -76,19 +78,6 @@ def topsim(words: Words, meanings: Meanings, exists: Exists) -> Float[Array, ""]
 def _middle(share: Float[Array, "k"]) -> Float[Array, "k"]:
     """Middle rank of each value, as a share, minus a half."""
     return jnp.cumsum(share) - share / 2.0 - 0.5
-
-
-def _edit(a: Int[Array, "pair position"], b: Int[Array, "pair position"]) -> Int[Array, "pair"]:
-    """Levenshtein distance of each pair of messages of one length."""
-    length = a.shape[1]
-    row = [jnp.full(len(a), j, jnp.int32) for j in range(length + 1)]
-    for i in range(length):
-        new = [jnp.full(len(a), i + 1, jnp.int32)]
-        for j in range(length):
-            swap = row[j] + (a[:, i] != b[:, j])
-            new.append(jnp.minimum(jnp.minimum(row[j + 1], new[j]) + 1, swap))
-        row = new
-    return row[length]
 
 
 def swapped(words: Words, exists: Exists, key: PRNGKeyArray) -> Words:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from matplotlib import colormaps
 
 from emergelab import figures
-from emergelab.figures import COLOURS, GREY, INK, MUTED
+from emergelab.figures import COLOURS, GREY, MUTED
+from emergelab.figures.messages import message_table
 
 from ._system import CHECKPOINTS
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from emergelab.runs.run import Run
@@ -165,7 +164,7 @@ def draw_words(run: Run) -> Figure:
         meanings = np.stack([np.repeat(np.arange(values), values), np.tile(np.arange(values), values)], axis=1)
         told = np.array([[shared(words[:, p], meanings[:, a]) for p in range(words.shape[1])] for a in range(2)])
         for a, ax in enumerate(row):
-            _table(ax, words, values, int(told[a].argmax()))
+            message_table(ax, words, values, int(told[a].argmax()))
             whose = ("row", "column")[a]
             much = told[a].max() / np.log2(values)
             colour = f"colour: position {told[a].argmax() + 1}, which says {much:.0%} of the {whose}"
@@ -173,22 +172,6 @@ def draw_words(run: Run) -> Figure:
                            xlabel=f"second attribute\n{colour}")  # fmt: skip
         figures.finish(row[0], ylabel="first attribute")
     return fig
-
-
-def _table(ax: Axes, words: Int[np.ndarray, "object position"], values: int, position: int) -> None:
-    """Messages as a table of objects, cells coloured by one position's symbol."""
-    symbols = int(words.max()) + 1
-    colours = colormaps["tab20"](np.linspace(0, 1, max(symbols, 2)))[:, :3] * 0.45 + 0.55
-    ax.imshow(colours[words[:, position].reshape(values, values)], aspect="auto")
-    for i, word in enumerate(words):
-        r, c = divmod(i, values)
-        for p, symbol in enumerate(word):
-            ax.text(c + 0.26 * (p - (len(word) - 1) / 2), r, LETTERS[symbol % 26], ha="center", va="center",
-                    fontsize=8.5, family="monospace", color=INK if p == position else MUTED,
-                    fontweight="bold" if p == position else "normal")  # fmt: skip
-    ax.set_xticks(range(values), [str(i + 1) for i in range(values)])
-    ax.set_yticks(range(values), [str(i + 1) for i in range(values)])
-    ax.grid(False)
 
 
 def shared(x: Int[np.ndarray, "item"], y: Int[np.ndarray, "item"]) -> float:
