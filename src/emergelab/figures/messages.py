@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from string import ascii_lowercase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int
@@ -33,7 +33,7 @@ def message_table(ax: Axes, words: Int[np.ndarray, "object position"], values: i
         for p, symbol in enumerate(word):
             at = column + 0.26 * (p - (len(word) - 1) / 2)
             colour, weight = (INK, "bold") if p == position else (MUTED, "normal")
-            look = {"fontsize": 8.5, "family": "monospace", "color": colour, "fontweight": weight}
+            look: dict[str, Any] = {"fontsize": 8.5, "family": "monospace", "color": colour, "fontweight": weight}
             ax.text(at, row, ascii_lowercase[symbol % 26], ha="center", va="center", **look)
     ax.set_xticks(range(values), [str(i + 1) for i in range(values)])
     ax.set_yticks(range(values), [str(i + 1) for i in range(values)])
