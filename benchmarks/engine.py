@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -229,11 +230,55 @@ def _quietly(command: Sequence[str]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
+def draws(rounds: int) -> list[Row]:
+    """(e) Random numbers of short axes, 36 seeds: keys that draw in a row, as the engine's do, against JAX's own."""
+    import jax
+    import jax.numpy as jnp
+
+    import emergelab as el
+
+    def compiled(key: Callable[[int], Any], draw: Callable[..., Any]) -> Any:
+        def seed(root: Any) -> Any:
+            return jax.lax.scan(
+                lambda total, t: (total + draw(jax.random.fold_in(root, t), (64, 3, 10)), None),
+                jnp.zeros((64, 3, 10)), jnp.arange(50),
+            )[0]  # fmt: skip
+
+        return jax.jit(jax.vmap(seed)).lower(jax.vmap(key)(jnp.arange(36))).compile()
+
+    makes = {"ours": el.key, "JAX": jax.random.key}
+    rows = []
+    for name, draw in (("normal", jax.random.normal), ("gumbel", jax.random.gumbel)):
+        programs: dict[str, Any] = {}
+        roots = {who: jax.vmap(key)(jnp.arange(36)) for who, key in makes.items()}
+
+        def make(who: str, draw: Callable[..., Any] = draw, programs: dict[str, Any] = programs) -> float:
+            jax.clear_caches()
+            return timed(lambda: programs.update({who: compiled(makes[who], draw)}))
+
+        made = take_turns({who: lambda who=who, make=make: make(who) for who in makes}, rounds)
+        run = take_turns(
+            {
+                who: lambda who=who, programs=programs, roots=roots: (
+                    timed(lambda: jax.block_until_ready(programs[who](roots[who]))) / 50 / 36 * 1e6
+                )
+                for who in makes
+            },
+            rounds,
+        )
+        rows.append(row(f"compiling {name}", "JAX's keys", "s", made["ours"], made["JAX"], higher_is_better=False))
+        rows.append(
+            row(f"1,920 numbers of a {name}", "JAX's keys", "us", run["ours"], run["JAX"], higher_is_better=False)
+        )
+    return rows
+
+
 PARTS: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
     "a": ("Events of the sorting study", sorting),
     "b": ("Training steps of the in-context learning study", training),
     "c": ("Appending to a run on disk", store),
     "d": ("Start-up", start_up),
+    "e": ("Random numbers", draws),
 }
 
 

@@ -57,7 +57,7 @@ def registry(tmp_path, monkeypatch):
         monkeypatch.setattr(assets, "PIP", (sys.executable, str(client)))
         return client
 
-    prepare("into.mkdir(); shutil.copy(source, into)")
+    prepare("shutil.copy(source, into)")
     wheel(tmp_path / "toy_numbers-1.0-py3-none-any.whl")
     prepare.calls = lambda: log.read_text().splitlines() if log.exists() else []
     prepare.cache = tmp_path / "cache" / "assets"
@@ -306,3 +306,98 @@ def test_without_npm_one_line_says_what_is_needed(tmp_path, monkeypatch):
     monkeypatch.setattr(assets, "NPM", ("no-such-npm",))
     with pytest.raises(UserError, match=r"there is no npm to fetch it; install Node\.js, which brings npm"):
         assets.get("toy")
+
+
+# -- packages of Debian ------------------------------------------------------------------------------------------------
+
+
+def deb(path, bodies=BODIES, members=("debian-binary", "control.tar.xz", "data.tar.xz")):
+    """A package as dpkg-deb makes it: an archive of ar with a compressed tar of the files inside."""
+    inside = io.BytesIO()
+    with tarfile.open(fileobj=inside, mode="w:xz") as packed:
+        for name, body in bodies.items():
+            member = tarfile.TarInfo(f"./{name}")
+            member.size = len(body)
+            packed.addfile(member, io.BytesIO(body))
+    contents = {"debian-binary": b"2.0\n", "control.tar.xz": b"odd", "data.tar.xz": inside.getvalue()}
+    with path.open("wb") as archive:
+        archive.write(b"!<arch>\n")
+        for name in members:
+            body = contents[name]
+            archive.write(f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(body):<10}`\n".encode())
+            archive.write(body + b"\n" * (len(body) % 2))
+    return path
+
+
+def _debian(tmp_path, monkeypatch, source):
+    """A client of apt that leaves this package in its working directory."""
+    monkeypatch.setenv("EMERGELAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(assets.ASSETS, "toy", entry(registry="debian"))
+    client = tmp_path / "apt.py"
+    client.write_text(
+        "import shutil, sys\n"
+        "assert sys.argv[1] == 'download' and sys.argv[-1] == 'toy-numbers=1.0'\n"
+        f"shutil.copy({str(source)!r}, 'toy-numbers_1.0_all.deb')\n"
+    )
+    monkeypatch.setattr(assets, "APT", (sys.executable, str(client)))
+
+
+def test_an_asset_comes_from_debian_as_well(tmp_path, monkeypatch):
+    _debian(tmp_path, monkeypatch, deb(tmp_path / "toy.deb"))
+    assert assets.where("toy") is None
+    found = assets.get("toy")
+    assert {n: p.read_bytes() for n, p in found.items()} == {Path(i).name: b for i, b in BODIES.items()}
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb, which makes packages of Debian, is absent")
+@pytest.mark.parametrize("compressor", ["xz", "gzip"])
+def test_a_package_that_dpkg_made_can_be_read(tmp_path, monkeypatch, compressor):
+    root = tmp_path / "root"
+    (root / "DEBIAN").mkdir(parents=True)
+    (root / "DEBIAN" / "control").write_text(
+        "Package: toy-numbers\nVersion: 1.0\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\n"
+        "Description: two numbers\n"
+    )
+    for name, body in BODIES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(body)
+    made = tmp_path / "made.deb"
+    subprocess.run(["dpkg-deb", f"-Z{compressor}", "--build", root, made], check=True, capture_output=True)
+    _debian(tmp_path, monkeypatch, made)
+    assert assets.get("toy")["e.txt"].read_bytes() == BODIES["toy/data/e.txt"]
+
+
+def test_what_is_no_package_of_debian_is_refused(tmp_path, monkeypatch):
+    odd = tmp_path / "odd.deb"
+    odd.write_bytes(b"nothing of the kind")
+    _debian(tmp_path, monkeypatch, odd)
+    with pytest.raises(UserError, match=r"cannot be unpacked \(it is no Debian package\); nothing was kept"):
+        assets.get("toy")
+    _debian(tmp_path, monkeypatch, deb(tmp_path / "empty.deb", members=("debian-binary",)))
+    with pytest.raises(UserError, match=r"it holds no data\.tar"):
+        assets.get("toy")
+    cut = deb(tmp_path / "cut.deb")
+    cut.write_bytes(cut.read_bytes()[:-40])
+    _debian(tmp_path, monkeypatch, cut)
+    with pytest.raises(UserError, match="nothing was kept"):
+        assets.get("toy")
+    assert not list((tmp_path / "cache" / "assets").iterdir())
+
+
+def test_where_apt_fails_its_reason_is_told(tmp_path, monkeypatch):
+    _debian(tmp_path, monkeypatch, deb(tmp_path / "toy.deb"))
+    client = tmp_path / "apt.py"
+    client.write_text("import sys\nsys.exit('E: Unable to locate package toy-numbers')\n")
+    with pytest.raises(UserError, match=r"apt-get could not fetch toy-numbers==1\.0: Unable to locate package"):
+        assets.get("toy")
+    monkeypatch.setattr(assets, "APT", ("no-such-apt",))
+    with pytest.raises(UserError, match="there is no apt-get to fetch it; on Debian"):
+        assets.get("toy")
+
+
+def test_a_package_of_hundreds_of_files_is_kept_whole(tmp_path, monkeypatch):
+    _npm(tmp_path, monkeypatch)
+    body = (tmp_path / "toy-numbers-1.0.tgz").read_bytes()
+    whole = File("toy-numbers-1.0.tgz", len(body), hashlib.sha256(body).hexdigest())
+    monkeypatch.setitem(assets.ASSETS, "toy", entry(registry="npm", whole=True, files=(whole,)))
+    assert assets.get("toy")["toy-numbers-1.0.tgz"].read_bytes() == body

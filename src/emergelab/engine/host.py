@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._keys import key as key_of
 from .._site import matches
 from ..errors import UserError
 from ..intervention import Moment
@@ -81,9 +82,7 @@ class Context:
         hits = [i for i in self.cell.interventions if matches(i.site, name)]
         if not hits:
             return value
-        moment = Moment(
-            jnp.int32(self.time), jnp.int32(self.seed), jax.random.fold_in(jax.random.key(self.seed), self.time)
-        )
+        moment = Moment(jnp.int32(self.time), jnp.int32(self.seed), jax.random.fold_in(key_of(self.seed), self.time))
         array = jnp.asarray(value)
         for intervention in hits:
             array = intervention(name, array, moment)

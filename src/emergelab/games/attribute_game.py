@@ -227,8 +227,7 @@ class AttributeGame(System):
 
     def step(self, state: Players, key: PRNGKeyArray) -> Players:
         of_objects, of_game, of_born = jax.random.split(key, 3)
-        known = jnp.where(state.unseen, -jnp.inf, 0.0)
-        target = jax.random.categorical(of_objects, known, shape=(self.batch,)).astype(jnp.int32)
+        target = sg.drawn(of_objects, ~state.unseen, self.batch)
         weights = (gr.trained(state.speakers), gr.trained(state.listeners))
         (of_speakers, of_listeners), rewards = site_grad(self.loss, has_aux=True)(weights, state, target, of_game)
         rate_s = site("rate.speakers", jnp.asarray(self.rate_speakers))
@@ -353,13 +352,12 @@ class AttributeGame(System):
         """
         of_code, of_pupils, of_lessons = jax.random.split(key, 3)
         code = jax.lax.stop_gradient(self.code(state, of_code))[:1]
-        known = jnp.where(state.unseen, -jnp.inf, 0.0)
         group = gr.group(self.listener, jax.random.split(of_pupils, pupils), self.rule())
         numbers = jnp.arange(code.shape[1], dtype=jnp.int32)
 
         def lesson(group: gr.Group, key: PRNGKeyArray) -> tuple[gr.Group, None]:
             of_objects, of_lineup = jax.random.split(key)
-            target = jax.random.categorical(of_objects, known, shape=(self.batch,)).astype(jnp.int32)
+            target = sg.drawn(of_objects, ~state.unseen, self.batch)
 
             def loss(weights: PyTree) -> Float[Array, ""]:
                 answers = gr.each(gr.whole(group, weights), lambda net: jax.vmap(net)(code[:, target]))

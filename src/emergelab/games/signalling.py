@@ -11,13 +11,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from emergelab.errors import UserError
 
 __all__ = [
-    "Outcome", "all_objects", "diagonal", "features", "held_out", "lineup", "reconstruction", "reference", "split_off",
-    "zeros",
+    "Outcome", "all_objects", "diagonal", "drawn", "features", "held_out", "lineup", "reconstruction", "reference",
+    "split_off", "zeros",
 ]  # fmt: skip
 
 
@@ -151,10 +151,21 @@ def reference(
     return Outcome(loss, right, right[..., None])
 
 
+def drawn(key: PRNGKeyArray, odds: Num[Array, "object"] | Bool[Array, "object"], batch: int) -> Int[Array, "batch"]:
+    """Numbers of objects, each drawn by itself with probability proportional to `odds` (which need not sum to 1).
+
+    One random number an object, and not one for every object that could have been it (`jax.random.categorical`), which
+    would take longer than the rest of a game.
+    """
+    return jax.random.choice(key, odds.shape[0], (batch,), p=odds.astype(jnp.float32)).astype(jnp.int32)
+
+
 def lineup(
     key: PRNGKeyArray, target: Int[Array, "batch"], allowed: Bool[Array, "object"], distractors: int
 ) -> tuple[Int[Array, "batch candidate"], Int[Array, "batch"]]:
-    """Numbers of candidate objects, all different and in random order, and where the target stands.
+    """Numbers of candidate objects, all different, and where among them the target stands, which is anywhere.
+
+    The others are a set drawn evenly by Floyd's algorithm (Bentley and Floyd 1987), which needs no sorting.
 
     Args:
         key: of the choice.
@@ -163,10 +174,18 @@ def lineup(
         distractors: how many.
     """
     of_choice, of_order = jax.random.split(key)
-    batch, objects = target.shape[0], allowed.shape[0]
-    score = jax.random.uniform(of_choice, (batch, objects)) + jnp.where(allowed, 0.0, 2.0)
-    score = jnp.where(jnp.arange(objects) == target[:, None], jnp.inf, score)
-    others = jnp.argsort(score, axis=1)[:, :distractors]
+    batch = target.shape[0]
+    number = jnp.nonzero(allowed, size=allowed.shape[0], fill_value=0)[0]
+    own = jnp.where(allowed[target], jnp.cumsum(allowed)[target] - 1, allowed.shape[0])  # its rank, to be left out
+    count = allowed.sum() - allowed[target]
+    chance = jax.random.uniform(of_choice, (distractors, batch))
+    rank = jnp.full((batch, distractors), -1)
+    for i in range(distractors):
+        last = count - distractors + i
+        new = jnp.minimum((chance[i] * (last + 1)).astype(jnp.int32), last)
+        taken = (rank == new[:, None]).any(axis=1)
+        rank = rank.at[:, i].set(jnp.where(taken, last, new))
+    others = number[rank + (rank >= own[:, None])]
     place = jax.random.randint(of_order, (batch,), 0, distractors + 1)
     row = jnp.concatenate([target[:, None], others], axis=1).astype(jnp.int32)
     swapped = jnp.where(jnp.arange(distractors + 1) == place[:, None], target[:, None], row)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 import emergelab as el
+from emergelab.games import signalling as sg
 from emergelab.games.attribute_game import AttributeGame, Players
 from emergelab.nn import groups as gr
 from emergelab.nn import messages as ms
@@ -262,13 +263,11 @@ class Reconstruction(AttributeGame):
         """
         of_code, of_pupils, of_lessons = jax.random.split(key, 3)
         code = jax.lax.stop_gradient(self.code(state, of_code))[:1]
-        odds = jnp.where(state.unseen, -jnp.inf, 0.0)
         numbers = jnp.arange(code.shape[1], dtype=jnp.int32)
         rate = jnp.asarray(self.rate_listeners)
 
         def lesson(i: Int[Array, ""], group: gr.Group) -> gr.Group:
-            target = jax.random.categorical(jax.random.fold_in(of_lessons, i), odds, shape=(self.batch,))
-            target = target.astype(jnp.int32)
+            target = sg.drawn(jax.random.fold_in(of_lessons, i), ~state.unseen, self.batch)
 
             def loss(weights: PyTree) -> Float[Array, ""]:
                 answers = gr.each(gr.whole(group, weights), lambda net: jax.vmap(net)(code[:, target]))

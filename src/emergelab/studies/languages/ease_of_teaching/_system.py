@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 import emergelab as el
+from emergelab.games import signalling as sg
 from emergelab.games.attribute_game import RENEWED, AttributeGame, Players
 from emergelab.nn import groups as gr
 from emergelab.nn import messages as ms
@@ -186,11 +187,9 @@ class Generations(AttributeGame):
         key: PRNGKeyArray,
     ) -> gr.Group:  # fmt: skip
         """A group after some batches of objects, each network improved by itself on `loss(nets, target, key)`."""
-        odds = jnp.where(some, 0.0, -jnp.inf)
-
         def lesson(i: Int[Array, ""], group: gr.Group) -> gr.Group:
             of_objects, of_loss = jax.random.split(jax.random.fold_in(key, i))
-            target = jax.random.categorical(of_objects, odds, shape=(self.batch,)).astype(jnp.int32)
+            target = sg.drawn(of_objects, some, self.batch)
             weights = gr.trained(group)
             gradient = jax.grad(lambda w: loss(gr.whole(group, w), target, of_loss))(weights)
             direction, memory = jax.vmap(self.rule().update)(gradient, group.memory, weights)
