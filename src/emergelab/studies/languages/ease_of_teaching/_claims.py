@@ -51,6 +51,7 @@ CLAIMS = (
         0.05,
         published=f"not measured there ({LI}); positional disentanglement is of Chaabouni et al. (2020)",
         about="a twentieth of the range",
+        expect="inconclusive",
     ),
     el.Claim(
         "It is as good a language: as much is understood",
@@ -85,7 +86,6 @@ CLAIMS = (
         0.03,
         published=f"not measured there ({LI})",
         about="of 13 objects; chance is 1 in 64",
-        expect="inconclusive",
     ),
     el.Claim(
         "The more often, the more regular",
@@ -156,7 +156,6 @@ CLAIMS = (
         0.03,
         published=f"simultaneous resets in a population raise topographic similarity ({LI}; no number at hand)",
         about="the margin of the claim on resets",
-        expect="inconclusive",
     ),
     el.Claim(
         "Sudden replacement does more than gradual replacement",
