@@ -13,6 +13,7 @@ from emergelab import catalogue
 from emergelab.continual.streams import Batch
 from emergelab.studies.continual.power_law_rehearsal import _claims as claims
 from emergelab.studies.continual.power_law_rehearsal import study
+from emergelab.studies.continual.power_law_rehearsal._figures import retention
 from emergelab.studies.continual.power_law_rehearsal._system import WORLDS, Rehearsal
 
 
@@ -45,6 +46,15 @@ def test_only_what_comes_back_is_garbled():
     got = np.asarray(system.altered(batch, jnp.int32(2), jax.random.key(0)).y)
     assert (got[1::2] == 3).all()
     np.testing.assert_allclose(np.bincount(got[::2], minlength=10) / 2000, 0.1, atol=0.03)
+
+
+def test_retention_begins_where_a_phase_ends():
+    """Four tasks, two records a phase; a task has accuracy 1 / (1 + phases since its own ended), and 0 before."""
+    since = np.arange(9)[:, None] / 2 - np.arange(1, 5)
+    made = xr.DataArray(np.where(since >= 0, 1 / (1 + np.maximum(since, 0)), 0.0)[None], dims=("seed", "time", "task"))
+    got = retention(made)
+    assert got.lag.values.tolist() == [0, 0.5, 1, 1.5, 2]
+    np.testing.assert_allclose(got.isel(seed=0), 1 / (1 + got.lag))
 
 
 def test_a_tiny_run_has_what_claims_and_figures_need(tiny):

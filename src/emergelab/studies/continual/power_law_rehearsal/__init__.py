@@ -89,7 +89,7 @@ import emergelab as el
 
 from ._claims import CLAIMS
 from ._conditions import QUICK, TINY, conditions
-from ._figures import draw_matrices, draw_means, draw_worlds
+from ._figures import draw_forgetting, draw_matrices, draw_means, draw_worlds
 from ._system import Rehearsal
 
 _QUICK = {"phases": 10, "per_phase": 200, "batch": 32, "hidden": 64, "sample": 100, "optimiser": "adam", "rate": 2e-3}
@@ -151,6 +151,12 @@ study = el.Study(
             "what the network knows of each task in the end, a tenth of all examples being rehearsal. Right: accuracy "
             "on all tasks met, with 95 % bands over seeds.",
             needs=("blocks", "power-10"),
+        ),
+        el.Figure(
+            "forgetting",
+            draw_forgetting,
+            "Accuracy on a task after its own phase has ended, mean over the first half of all tasks, on one "
+            "logarithmic axis and on two. Bands are 95 % intervals over seeds.",
         ),
         el.Figure(
             "matrices",

@@ -94,6 +94,55 @@ def draw_matrices(run: Run) -> Figure:
     return fig
 
 
+def retention(accuracy: xr.DataArray) -> xr.DataArray:
+    """Accuracy on a task after its own phase, mean over the first half of all tasks.
+
+    Of later tasks less is left to see; with the same tasks at every lag the curve is one of forgetting alone.
+
+    Args:
+        accuracy: [seed, time, task], as many records in every phase and one before the first.
+
+    Returns:
+        [seed, lag] with the coordinate `lag` in phases, from 0, the end of the task's own phase.
+    """
+    tasks = accuracy.sizes["task"]
+    step = (accuracy.sizes["time"] - 1) // tasks
+    span = step * (tasks - tasks // 2)
+    rows = [
+        accuracy.isel(task=j, time=slice((j + 1) * step, (j + 1) * step + span + 1)).transpose("seed", "time").values
+        for j in range(tasks // 2)
+    ]
+    lag = np.arange(span + 1) / step
+    return xr.DataArray(np.mean(rows, axis=0), dims=("seed", "lag"), coords={"lag": lag})
+
+
+def draw_forgetting(run: Run) -> Figure:
+    """How a task is forgotten in each world, on one and on two logarithmic axes."""
+    fig, axes = figures.new(1, 2, width=9.4, height=3.7)
+    for name in ("joint", *(f"{law}-10" for law in LAWS), "blocks"):
+        if name not in _there(run):
+            continue
+        law = name.removesuffix("-10")
+        kept = retention(run.data.accuracy.sel(condition=name)).isel(lag=slice(1, None))
+        figures.band(axes[0], kept.lag.values, kept.values, label=law, colour=COLOUR[law], seeds=0)
+        above = np.maximum((kept.values - GUESS) / (1 - GUESS), 1e-3)
+        figures.band(axes[1], kept.lag.values, above, label=law, colour=COLOUR[law], seeds=0)
+    axes[0].axhline(GUESS, color=GREY, lw=1, zorder=0)
+    axes[0].text(0.02, GUESS - 0.05, "guessing", color=MUTED, fontsize=8, transform=axes[0].get_yaxis_transform())
+    for ax in axes:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:g}")
+    axes[1].set_yscale("log")
+    axes[1].yaxis.set_major_formatter("{x:g}")
+    lag = "phases since its own ended"
+    figures.finish(axes[0], title="What is left of a task", xlabel=lag, ylabel="accuracy", ylim=(0, 1))
+    figures.finish(
+        axes[1], title="A power law would be a straight line", xlabel=lag, ylabel="accuracy above guessing",
+        ylim=(0.01, 1.1), legend="outside",
+    )  # fmt: skip
+    return fig
+
+
 def draw_means(run: Run) -> Figure:
     """What each world, share and method leaves in the end; dots are seeds."""
     order = [

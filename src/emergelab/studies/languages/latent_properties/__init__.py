@@ -130,7 +130,7 @@ from __future__ import annotations
 import emergelab as el
 
 from ._claims import CLAIMS
-from ._conditions import QUICK, TINY, conditions
+from ._conditions import FULL, QUICK, TINY, conditions
 from ._figures import draw_code, draw_lottery, draw_surgery, draw_training, draw_understanding
 from ._system import LatentProperties
 from ._view import view
@@ -169,11 +169,12 @@ study = el.Study(
             "rounds of schooling for 100; batches, symbols, scenes and listeners as in the paper",
         ),
         "full": el.Size(
-            seeds=40,
-            steps=2800,
-            every=140,
-            set={"hidden": 64, "features": 64, "schooling": 700},
-            about="all conditions, 64 units, the paper's schooling and half its seeds. Not run",
+            seeds=80,
+            steps=1400,
+            every=70,
+            conditions=FULL,
+            set={"hidden": 24, "features": 24, "span": 1400},
+            about="the paper's 80 seeds for the conditions of its main claims; networks and length as at size quick",
         ),
         "paper": el.Size(
             seeds=80,

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 
 import emergelab as el
 
-__all__ = ["FOUR", "ONE", "QUICK", "TINY", "WIDE", "conditions"]
+__all__ = ["FOUR", "FULL", "ONE", "QUICK", "TINY", "WIDE", "conditions"]
 
 ONE: dict[str, Any] = {"agents": 1, "positions": 2, "seen": 8}
 WIDE: dict[str, Any] = {"agents": 1, "positions": 8, "seen": 8}
@@ -48,3 +48,4 @@ def _agent(which: int) -> Bool[np.ndarray, "agent scene frame feature"]:
 
 TINY = ("four", "four-kept", "four-staggered")
 QUICK = ("one", "one-kept", "wide", "two", "four", "four-kept", "four-staggered", "four-random", "four-same")
+FULL = ("one", "one-kept", "wide", "two", "four", "four-kept")
