@@ -1,4 +1,4 @@
-"""What Avalanche measures on the same predictions (where it is installed, with PyTorch): accuracy and backward transfer.
+"""Accuracy and backward transfer equal those of Avalanche on the same predictions (where it and PyTorch are installed).
 
 Its forgetting is a task's accuracy right after its own phase minus the last one: our backward transfer with the sign
 turned. What is called forgetting here begins at the best accuracy ever (Chaudhry et al. 2018) and is never smaller.
