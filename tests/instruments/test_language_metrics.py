@@ -129,6 +129,30 @@ def test_oracles():
     assert edit[(first == 3) & (second == 17)].item() == cost[3, 3]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_disentanglement_is_defined_as_in_egg(seed):
+    """The gap between the two attributes a column tells most of, as a share of its entropy; mean of columns that vary.
+
+    Columns are positions (positional disentanglement) or, for bags of symbols, how often each symbol occurs; so it is
+    in Chaabouni et al. (2020) and in EGG's callback on disentanglement.
+    """
+    rng = np.random.default_rng(seed)
+    g = grid(4, attributes=3)
+    messages = np.column_stack([g[:, 0], rng.integers(0, 5, (64, 2)), np.full(64, 2)])
+    table = language_metrics(language(messages[None], g), metrics="all", draws=99).to_frame().set_index("metric")
+    bags = np.stack([(messages == symbol).sum(axis=1) for symbol in range(6)], axis=1)
+    for name, columns in (("posdis", messages), ("bosdis", bags)):
+        gaps = []
+        for column in columns.T:
+            _, which = np.unique(column, return_inverse=True)
+            entropy = stats.entropy(np.bincount(which))
+            if entropy > 0:  # the last position says nothing, and symbol 5 never occurs
+                told = sorted(mutual_info_score(column, attribute) for attribute in g.T)
+                gaps.append((told[-1] - told[-2]) / entropy)
+        assert len(gaps) == columns.shape[1] - 1
+        assert table.loc[name, "value"] == pytest.approx(np.mean(gaps), abs=1e-9)
+
+
 def test_page_is_scipys():
     block = np.random.default_rng(3).random((5, 9)).round(1)
     peer = stats.page_trend_test(block, method="asymptotic")
