@@ -14,6 +14,9 @@ from emergelab.figures import COLOURS, GREY, INK, MUTED
 from ._conditions import BY_SHARE, EWC, LAWS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
     from emergelab.runs.run import Run
@@ -119,9 +122,7 @@ def retention(accuracy: xr.DataArray) -> xr.DataArray:
 def draw_forgetting(run: Run) -> Figure:
     """How a task is forgotten in each world, on one and on two logarithmic axes."""
     fig, axes = figures.new(1, 2, width=9.4, height=3.7)
-    for name in ("joint", *(f"{law}-10" for law in LAWS), "blocks"):
-        if name not in _there(run):
-            continue
+    for name in (n for n in ("joint", *(f"{law}-10" for law in LAWS), "blocks") if n in _there(run)):
         law = name.removesuffix("-10")
         kept = retention(run.data.accuracy.sel(condition=name)).isel(lag=slice(1, None))
         figures.band(axes[0], kept.lag.values, kept.values, label=law, colour=COLOUR[law], seeds=0)
@@ -131,16 +132,25 @@ def draw_forgetting(run: Run) -> Figure:
     axes[0].text(0.02, GUESS - 0.05, "guessing", color=MUTED, fontsize=8, transform=axes[0].get_yaxis_transform())
     for ax in axes:
         ax.set_xscale("log")
-        ax.xaxis.set_major_formatter("{x:g}")
+        _ticks(ax.xaxis, (0.25, 0.5, 1, 2, 5))
     axes[1].set_yscale("log")
-    axes[1].yaxis.set_major_formatter("{x:g}")
+    _ticks(axes[1].yaxis, (0.1, 0.2, 0.5, 1))
     lag = "phases since its own ended"
     figures.finish(axes[0], title="What is left of a task", xlabel=lag, ylabel="accuracy", ylim=(0, 1))
     figures.finish(
         axes[1], title="A power law would be a straight line", xlabel=lag, ylabel="accuracy above guessing",
-        ylim=(0.01, 1.1), legend="outside",
+        ylim=(0.07, 1.1), legend="outside",
     )  # fmt: skip
     return fig
+
+
+def _ticks(axis: Axis, at: Sequence[float]) -> None:
+    """Plain numbers at these places of a logarithmic axis, and nothing between them."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    axis.set_major_locator(FixedLocator(list(at)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def draw_means(run: Run) -> Figure:
