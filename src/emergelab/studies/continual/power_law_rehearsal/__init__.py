@@ -156,8 +156,8 @@ study = el.Study(
             "forgetting",
             draw_forgetting,
             "Accuracy on a task after its own phase has ended, mean over the first half of all tasks, on one "
-            "logarithmic axis and on two. The teeth are phases: a new task costs what is partly learnt again. Bands are "
-            "95 % intervals over seeds.",
+            "logarithmic axis and on two. The teeth are phases: a new task costs what is partly learnt again. Bands "
+            "are 95 % intervals over seeds.",
         ),
         el.Figure(
             "matrices",
