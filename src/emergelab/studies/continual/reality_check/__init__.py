@@ -62,7 +62,7 @@ Sites: of every method under its name, as in `ER.update.layers.0.weight`: `batch
 - `--set streams=4`: how many streams make optimism small? (a pilot with two streams had 2.8 points, near)
 - `--set trials=40`: does luck go on growing?
 - `--condition frozen`: is a method's own knob worth its search?
-- `--set source=photos`: MNIST, and Fashion-MNIST for what is far (`emergelab get mnist fashion-mnist`)
+- `--set source=photos`: MNIST, and Fashion-MNIST for what is far (`emergelab get mnist`, `emergelab get fashion-mnist`)
 - `--set suite=all`: with SI, A-GEM and GEM.
 
 ## Differences from the paper

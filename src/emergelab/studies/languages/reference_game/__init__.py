@@ -66,7 +66,7 @@ Sites for interventions: those of the game (`message`, `message.I`, `answer`, `t
 ## Things to try
 
 - `--set entropy=0.3` with rewards: when does the bonus for being undecided do harm?
-- `--conditions cost-turned`: frequencies turn round half-way. Do lengths follow?
+- `--condition cost-turned`: frequencies turn round half-way. Do lengths follow?
 - `--set distractors=1`: the game of Lazaridou et al., two candidates. How few messages are enough?
 - `--set width=2 noise=0.2`: exactly as many messages as objects, and nothing to spare.
 - Run `recurrent-reinforce`: agents that speak and listen symbol by symbol, as in the paper on length.
