@@ -65,10 +65,10 @@ Sites for interventions: `speaker`, `listener` (tables before the play), `prior`
 ## Things to try
 
 - `--set pairs=50 forgetting=0.001` and `0.1`: how much may be forgotten before the code itself is?
-- `--conditions n4-first-teaches`: how soon does a new listener learn a code from a speaker who has one?
+- `--condition n4-first-teaches`: how soon does a new listener learn a code from a speaker who has one?
 - Clamp `signal` to 0 after 5000 plays, and let go after 6000: does the code come back?
-- `--conditions n2-0.9 --set majority=0.97`: when is a signal for the rare state no longer worth the trouble?
-- `--conditions n8-win-stay --set inertia=0.9`: does patience help habits to settle?
+- `--condition n2-0.9 --set majority=0.97`: when is a signal for the rare state no longer worth the trouble?
+- `--condition n8-win-stay --set inertia=0.9`: does patience help habits to settle?
 
 ## Differences from the paper
 

@@ -74,7 +74,7 @@ round: `state.kinds`, `state.words`, `state.means`, `state.phi`, `state.psi`.
 ## Things to try
 
 - `--set stubbornness=4`: acceptance by a power of the ratio. And 0.25?
-- `--conditions tables-swapped`: how long do they take to understand each other again?
+- `--condition tables-swapped`: how long do they take to understand each other again?
 - `--set words=4`: as many words as categories, so that each has to serve both modalities. Or 16, with synonyms.
 - `--set noise=0.5`: how much may be lost on the way?
 - `--set modalities=3 --set words=12`: six orders of three words.

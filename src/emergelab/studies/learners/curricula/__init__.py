@@ -74,7 +74,7 @@ Sites for interventions: `task` (what is set), `outcome` (what comes out), `hear
 - `--set random=0`: does it need chance at all?
 - `--set growth=around`: the easy cube lies in the middle, and cubes open those that share a face with them.
 - `--set forgetting=0.3`: is there a rate of forgetting at which no teacher gets beyond the corner?
-- `--ablate "heard@20:40"`: what does it take to lead a teacher astray, and how long does it take to come back?
+- `--clamp "heard=0@20:40"`: what does it take to lead a teacher astray, and how long does it take to come back?
 - Write a student of your own: whatever has `attempt(state, tasks, key) -> (state, returns)` can sit in the chair.
 
 ## Differences from the paper
