@@ -83,7 +83,8 @@ Sites for interventions: `speaker`, `listener` (tables before the play), `prior`
   exponential in the payoff so that steps may be large.
 - The win-stay rule has one chance to stay after failure. In human data and in Cochran and Barrett's rule that chance
   depends on how many failures have come in a row.
-- The neural version of the game (a speaker and a listener network, objects with attributes) is not part of this study.
+- The neural version of the game (a speaker and a listener network, objects with attributes) is the study
+  `reference-game`.
 
 ## References
 
