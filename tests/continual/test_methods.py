@@ -66,6 +66,15 @@ def _moved(net, by):
 # -- formulas ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("labels", ["all", "drawn", "given"])
+def test_ewc_weighs_by_the_labels_it_is_told(small, labels):
+    net, batch, score = small
+    wanted = mt.fisher(net, batch, score, KEY, labels)
+    for method in (mt.EWC(1.0, labels=labels), mt.OnlineEWC(1.0, 0.5, labels=labels)):
+        got = method.end(net, method.begin(net, 4, 3), batch, score, KEY).weight
+        jax.tree.map(np.testing.assert_allclose, got, wanted)
+
+
 def test_the_fisher_information_is_the_mean_of_squares_over_the_networks_own_labels(small):
     net, batch, score = small
     got = jax.jit(lambda: mt.fisher(net, batch, score, KEY))()

@@ -41,6 +41,8 @@ Number = Float[Array, ""] | float
 Score = Callable[[PyTree, Batch], Float[Array, "batch class"]]
 """Logits of a network for a batch, with classes that are out of the question at minus a large number."""
 
+Labels = Literal["all", "drawn", "given"]
+
 FAR = 1e9
 
 
@@ -127,9 +129,7 @@ class Anchored(eqx.Module):
         return jax.tree.map(lambda a, b, x: a * x - b, self.weight, self.pull, w)
 
 
-def fisher(
-    net: PyTree, sample: Batch, score: Score, key: PRNGKeyArray, labels: Literal["all", "drawn", "given"] = "all"
-) -> PyTree:
+def fisher(net: PyTree, sample: Batch, score: Score, key: PRNGKeyArray, labels: Labels = "all") -> PyTree:
     """Diagonal of the Fisher information of the weights, mean over examples, each with a gradient of its own.
 
     Args:
@@ -174,9 +174,11 @@ class EWC(Method):
 
     Attributes:
         strength: of the penalty.
+        labels: whose gradients make the Fisher information, as in `fisher`.
     """
 
     strength: Number = 100.0
+    labels: Labels = eqx.field(static=True, default="all", kw_only=True)
 
     def begin(self, net: PyTree, features: int, classes: int) -> Anchored:
         return Anchored.none(net)
@@ -185,7 +187,7 @@ class EWC(Method):
         return cross_entropy(score(net, batch), batch) + self.strength * state.value(net)
 
     def end(self, net: PyTree, state: Anchored, sample: Batch, score: Score, key: PRNGKeyArray) -> Anchored:
-        return state.plus(fisher(net, sample, score, key), net)
+        return state.plus(fisher(net, sample, score, key, self.labels), net)
 
 
 class OnlineEWC(EWC):
@@ -194,12 +196,15 @@ class OnlineEWC(EWC):
     Attributes:
         strength: of the penalty.
         decay: share of earlier importance that is kept at the end of a phase.
+        labels: as of `EWC`.
     """
 
     decay: Number = 1.0
 
     def end(self, net: PyTree, state: Anchored, sample: Batch, score: Score, key: PRNGKeyArray) -> Anchored:
-        weight = jax.tree.map(lambda a, b: self.decay * a + b, state.weight, fisher(net, sample, score, key))
+        weight = jax.tree.map(
+            lambda a, b: self.decay * a + b, state.weight, fisher(net, sample, score, key, self.labels)
+        )
         return Anchored.none(net).plus(weight, net)
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float
 
 from emergelab.continual import methods as mt
 from emergelab.continual.exemplars import GEM, GDumb, ICaRL
-from emergelab.continual.streams import Batch
 
 __all__ = ["KNOBS", "METHODS", "MOST", "SUITES", "Candidate", "Knob", "Sizes", "settings_of"]
 
@@ -50,18 +49,6 @@ class Sizes:
     updates: int
 
 
-class _OnlineEWC(mt.OnlineEWC):
-    """With one label an example, drawn from the network's own answer: the same Fisher information on average."""
-
-    def end(self, net: PyTree, state: mt.Anchored, sample: Batch, score: mt.Score, key: PRNGKeyArray) -> mt.Anchored:
-        new = mt.fisher(net, sample, score, key, "drawn")
-        return mt.Anchored.none(net).plus(_sum(self.decay, state.weight, new), net)
-
-
-def _sum(decay: mt.Number, old: PyTree, new: PyTree) -> PyTree:
-    return mt.Anchored(old, old).plus(new, new, decay).weight
-
-
 @dataclass(frozen=True)
 class Candidate:
     """A method with its knobs.
@@ -86,7 +73,7 @@ METHODS: dict[str, Candidate] = {
     "naive": Candidate((_rate(0.03),), lambda k, s: mt.Naive(), "nothing is done"),
     "EWC": Candidate(
         (_rate(0.03), Knob("strength", 1.0, 1e4, 180.0), Knob("decay", 0.5, 1.0, 1.0, log=False)),
-        lambda k, s: _OnlineEWC(k[1], k[2]),
+        lambda k, s: mt.OnlineEWC(k[1], k[2], labels="drawn"),
         "elastic weight consolidation, online",
     ),
     "SI": Candidate(

@@ -19,7 +19,7 @@ __all__ = ["CLASSES", "SOURCES", "groups"]
 CLASSES = 10
 SOURCES = {
     "digits": "handwritten digits; far are negatives of them, with noise",
-    "photos": "MNIST; far is Fashion-MNIST (emergelab get mnist fashion-mnist)",
+    "photos": "MNIST; far is Fashion-MNIST (`emergelab get` fetches either)",
 }
 _NOISE = 0.25
 _LEARN, _PROBE = 600, 100  # of each class, where there are thousands
