@@ -16,7 +16,7 @@ _WHERE = {
     "System": "system", "HostSystem": "system", "param": "system", "static": "system", "choice": "system",
     "Observable": "observable",
     "site": "_site", "scope": "_site", "site_scan": "_site", "site_grad": "_site", "site_vmap": "_site", "tap": "_site",
-    "when": "_when", "key": "_keys", "Training": "training", "TrainState": "training",
+    "when": "_when", "key": "_keys", "whole": "_devices", "Training": "training", "TrainState": "training",
     "Clamp": "intervention", "Ablate": "intervention", "Shift": "intervention", "Scale": "intervention",
     "Noise": "intervention", "Swap": "intervention", "Replay": "intervention", "Intervention": "intervention",
     "Window": "intervention", "Pulses": "intervention", "Ramp": "intervention", "edit": "intervention",

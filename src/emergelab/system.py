@@ -192,7 +192,13 @@ class System(_Parameters):
 
     Class attribute `observables` declares what `observe` returns. Randomness is given, never kept: each step's key is
     addressed by (seed, time), so a run does not depend on how it was cut.
+
+    Class attribute `population`, optional, names the arrays of the state whose first axis is the population (patterns
+    such as `agents.*`). Where there are more devices than seeds and conditions, these arrays are cut among them; sums
+    over the population go through `el.whole` where the last digit matters.
     """
+
+    population: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
     def init(self, key: PRNGKeyArray) -> PyTree[Array]:

@@ -15,6 +15,7 @@ from ._options import (
     LmAnyway,
     LmCache,
     LmCalls,
+    On,
     Out,
     Quiet,
     Record,
@@ -52,6 +53,7 @@ def verify(
     lm_cache: LmCache = None,
     lm_calls: LmCalls = None,
     lm_anyway: LmAnyway = False,
+    on: On = "here",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -74,7 +76,7 @@ def verify(
     for study in studies:
         own = options if study.lm or not all_ else {}
         foretell(study, size, own, lm_calls, lm_anyway, quiet or as_json, seeds=seeds)
-        made = study.run(size, seeds=seeds, out=out, progress=not (quiet or as_json), **own)
+        made = study.run(size, seeds=seeds, out=out, progress=not (quiet or as_json), on=on, **own)
         verdicts = study.judge(made)
         wrong = unexpected(study, verdicts)
         results.append(

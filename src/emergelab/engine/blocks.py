@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time as clock
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._site import matches, require
 from ..errors import RunError
 from ..runs.place import Place
 from ..runs.store import Store, stored_dtype
+from ..system import System
 from . import compiled
 from .plan import Block, Cell
 from .progress import Silent
 
-__all__ = ["compute"]
+__all__ = ["compute", "devices_of_each"]
 
 _BUFFER_BYTES = 32 << 20  # records held before they go to disk
 _CHUNK_SECONDS = 2.0
@@ -48,10 +52,13 @@ def compute(
     treedef, axes, stacked = compiled.stack(members)
     row = sum(int(np.prod(s.shape)) * s.dtype.itemsize for s in shapes.values()) * len(members) * block.width
     capacity = max(1, min(records, _BUFFER_BYTES // max(1, row)))
-    spec = compiled.Spec(treedef, axes, capacity, tapped)
     leaves = [jnp.asarray(x) for x in stacked]
     seeds = jnp.asarray(padded, jnp.int32)
     each = jnp.zeros(len(members))
+    spec = compiled.Spec(treedef, axes, capacity, tapped)
+    if (count := devices_of_each(info, cells[0].system)) > 1:
+        shape = jax.eval_shape(lambda *a: compiled.begin(spec, *a), leaves, seeds, each)
+        spec = dataclasses.replace(spec, **_parts(shape, members[0].system.population, count))
 
     saved = store.read_checkpoint(block.index)
     if saved is None:
@@ -72,7 +79,7 @@ def compute(
         n = min(chunk_records, capacity, records - record)
         n = min([n, *(k - record + 1 for k in kept if k >= record)])  # a chunk ends where a state is to be kept
         first = jnp.int32(record * every - start)
-        args = (leaves, state, seeds, jnp.int32(start), first, jnp.int32(every), jnp.int32(n))
+        args = (leaves, compiled.placed(spec, state), seeds, jnp.int32(start), first, jnp.int32(every), jnp.int32(n))
         run_chunk = compiled.program(spec, *args)
         begun = begun if chunk else clock.monotonic()
         state, buffer = run_chunk(*args)
@@ -97,6 +104,25 @@ def compute(
             # Long enough that writing stays a small share of the time, short enough to lose little.
             aim = max(_CHUNK_SECONDS, (committed - computed) / _COMMIT_SHARE)
             chunk_records = max(1, min(4 * chunk_records, int(n * aim / max(1e-6, computed - begun))))
+
+
+def devices_of_each(info: dict[str, Any], system: System) -> int:
+    """Devices that share one population: all there are, if they are more than the seeds and conditions to compute and
+    the system says what its population is.
+    """
+    devices = len(jax.local_devices())
+    lanes = len(info["conditions"]) * len(info["seeds"])
+    return devices if system.population and lanes < devices else 1
+
+
+def _parts(shape: Any, population: Sequence[str], devices: int) -> dict[str, Any]:
+    """Which arrays are cut, and among how many devices: as many as divide all of them."""
+    names = [f"state.{name}" for name in _names(shape)]
+    for pattern in population:
+        require(f"state.{pattern}", names, "population")
+    parted = tuple(any(matches(f"state.{p}", name) for p in population) for name in names)
+    sizes = [x.shape[2] for x, yes in zip(jax.tree.leaves(shape), parted, strict=True) if yes]
+    return {"devices": next(n for n in range(devices, 0, -1) if all(size % n == 0 for size in sizes)), "parted": parted}
 
 
 def _leaves(state: Any) -> list[np.ndarray]:

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key, PRNGKeyArray, PyTree
 
+from .._devices import cut, sharding, spread
 from .._keys import key as key_of
 from .._site import SiteInfo, catalogue, require, site, tap
 from ..errors import SiteError, UserError
@@ -35,12 +36,16 @@ INIT, OBSERVE, NOISE = 2**32 - 1, 2**32 - 2, 2**32 - 3
 
 @dataclass(frozen=True)
 class Spec:
-    """The static part of a program: structure, which leaves differ between conditions, length of the record buffer."""
+    """The static part of a program: structure, which leaves differ between conditions, length of the record buffer,
+    and on how many devices which arrays of the state are cut.
+    """
 
     treedef: Any
     axes: tuple[int | None, ...]
     capacity: int
     taps: tuple[str, ...]
+    devices: int = 1
+    parted: tuple[bool, ...] = ()
 
 
 def stack(cells: Sequence[Cell]) -> tuple[Any, tuple[int | None, ...], list[np.ndarray]]:
@@ -123,6 +128,24 @@ def roots(seeds: Int[Array, "s"]) -> Key[Array, "s"]:
     return jax.vmap(key_of)(seeds)
 
 
+def _placed(spec: Spec, state: PyTree) -> PyTree:
+    """Every array of the state where it belongs."""
+    if spec.devices == 1:
+        return state
+    leaves, treedef = jax.tree.flatten(state)
+    placed = [cut(x, 2 if parted else None) for x, parted in zip(leaves, spec.parted, strict=True)]
+    return jax.tree.unflatten(treedef, placed)
+
+
+def placed(spec: Spec, state: PyTree) -> PyTree:
+    """A state brought to where a program expects it: from a checkpoint, or as XLA has left it."""
+    if spec.devices == 1:
+        return state
+    leaves, treedef = jax.tree.flatten(state)
+    where = [sharding(spec.devices, 2 if parted else None) for parted in spec.parted]
+    return jax.tree.unflatten(treedef, jax.device_put(leaves, where))
+
+
 @partial(jax.jit, static_argnums=0)
 def begin(spec: Spec, leaves: list[Array], seeds: Int[Array, "s"], each_condition: Array) -> PyTree:
     """States at time 0, array leaves only, with leading axes (condition, seed)."""
@@ -133,7 +156,8 @@ def begin(spec: Spec, leaves: list[Array], seeds: Int[Array, "s"], each_conditio
 
     over_seeds = jax.vmap(one, (None, 0, None))
     over_conditions = jax.vmap(over_seeds, (list(spec.axes), None, 0))
-    return over_conditions(leaves, roots(seeds), each_condition)
+    with spread(spec.devices):
+        return _placed(spec, over_conditions(leaves, roots(seeds), each_condition))
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=2)
@@ -185,18 +209,21 @@ def advance(
 
     keys = roots(seeds)
     step_all, record_all = over(step), over(record)
-    shapes = jax.eval_shape(record_all, leaves, state, keys, seeds, start)
+    with spread(spec.devices):
+        shapes = jax.eval_shape(record_all, leaves, state, keys, seeds, start)
     buffer = {name: jnp.zeros((spec.capacity, *s.shape), s.dtype) for name, s in shapes.items()}
 
     def one_record(i: Array, carry: tuple[PyTree, dict[str, Array]]) -> tuple[PyTree, dict[str, Array]]:
         state, buffer = carry
         end = start + first + i * every
         begin_at = jnp.where(i == 0, start, end - every)
-        state = jax.lax.fori_loop(begin_at, end, lambda t, s: step_all(leaves, s, keys, seeds, t), state)
+        state = jax.lax.fori_loop(begin_at, end, lambda t, s: _placed(spec, step_all(leaves, s, keys, seeds, t)), state)
         values = record_all(leaves, state, keys, seeds, end)
         return state, {name: buffer[name].at[i].set(values[name]) for name in buffer}
 
-    return jax.lax.fori_loop(0, n, one_record, (state, buffer))
+    with spread(spec.devices):
+        state, buffer = jax.lax.fori_loop(0, n, one_record, (_placed(spec, state), buffer))
+        return state, {name: cut(values, None) for name, values in buffer.items()}
 
 
 # -- ahead-of-time compilation, once a signature even when several threads ask --------------------------------------

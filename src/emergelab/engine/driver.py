@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import threading
 import time as clock
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..runs.run import Run
 from ..runs.store import FORMAT, FORMAT_VERSION, ArraySpec, Store, read_info, stored_dtype
 from ..system import HostSystem, System, values
 from . import compiled, host, serial
-from .blocks import compute
+from .blocks import compute, devices_of_each
 from .plan import Block, Cell, cut, group, make_cells
 from .progress import Bar, Silent
 from .setup import persistent_compilation_cache
@@ -63,6 +64,7 @@ def run(
     switch: Switch | None = None,
     parent: str | None = None,
     keep: Sequence[int] | str = (),
+    on: str = "here",
 ) -> Run:
     """Grow a system under every condition and seed, and keep what it shows.
 
@@ -87,6 +89,8 @@ def run(
         parent: run of which this one is a repetition or a fork; noted in run.json.
         keep: record times whose states stay on disk, to be looked into (`Run.state`) or gone on from (`el.fork`);
             "log" is 0, every, 2 every, 4 every, ... and the end.
+        on: where blocks are computed: "here", "ray" (a Ray cluster on this machine) or "ray:ADDRESS". Never changes
+            results.
 
     Returns:
         the finished `Run`.
@@ -130,10 +134,23 @@ def run(
             raise UserError(
                 "taps: a HostSystem's sites are recorded by its own observables or events; leave taps empty"
             )
-    store, blocks = laid_out(info, cells, place, workers, block_seeds)
-    return carry_out(
-        store, info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries, lm=lm
-    )
+    with _joined(on, workers) as workers:
+        store, blocks = laid_out(info, cells, place, workers, block_seeds)
+        return carry_out(
+            store, info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries, lm=lm, on=on
+        )
+
+
+@contextlib.contextmanager
+def _joined(on: str, workers: int | None) -> Iterator[int | None]:
+    """The place of computing, for as long as it is needed; yields how many blocks it computes at once."""
+    if on == "here":
+        yield workers
+        return
+    from . import cluster
+
+    with cluster.joined(on, workers):
+        yield cluster.cores(workers)
 
 
 def laid_out(
@@ -161,6 +178,7 @@ def resume(
     workers: int | None = None,
     retries: int = 2,
     lm: Any = None,
+    on: str = "here",
 ) -> Run:
     """Finish an interrupted or killed run; the result equals that of an uninterrupted one.
 
@@ -168,6 +186,7 @@ def resume(
         path: the run's folder.
         system: the class of the system, where it cannot be imported by name (a notebook's own).
         lm: the language model with which the run was begun, if it was begun with one.
+        on: where, as in `run`; it need not be where the run was begun.
 
     Raises:
         RunError: the folder is not a run, is being written by another process, or its system cannot be found.
@@ -179,11 +198,12 @@ def resume(
     if (lm is None) != ("lm" not in info) or (lm is not None and _same_lm(lm.about()) != _same_lm(info["lm"])):
         known = info.get("lm", {}).get("name", "none")
         raise RunError(f"{path}: the run was begun with the language model {known!r}; resume it with the same one")
-    cells = cells_of(place, info, system)
-    blocks = [Block(i, tuple(b["conditions"]), tuple(b["seeds"]), b["width"]) for i, b in enumerate(info["blocks"])]
-    return carry_out(
-        Store(place), info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries, lm=lm
-    )
+    cells, blocks = cells_of(place, info, system), blocks_of(info)
+    with _joined(on, workers) as workers:
+        return carry_out(
+            Store(place), info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries,
+            lm=lm, on=on,
+        )  # fmt: skip
 
 
 def rerun(
@@ -200,6 +220,7 @@ def rerun(
     retries: int = 2,
     lm: Any = None,
     switch: Switch | None = None,
+    on: str = "here",
 ) -> Run:
     """Grow again what a run holds, from its run.json alone.
 
@@ -212,6 +233,7 @@ def rerun(
         system: the class of the system, where it cannot be imported by name.
         lm: the language model to ask, which may be another one.
         switch: what changes at some step; None: what changed in the run, if anything.
+        on: where, as in `run`.
 
     Returns:
         the new `Run`; `info["parent"]` names the old one.
@@ -249,12 +271,18 @@ def rerun(
         lm=lm,
         switch=switch if switch is not None else Switch.from_json(info.get("switch")),
         parent=str(path),
+        on=on,
     )
 
 
 def _same_lm(about: Mapping[str, Any]) -> dict[str, Any]:
     """What must be equal for two models to be the same; not the word by which one was opened."""
     return {k: v for k, v in about.items() if k != "spec"}
+
+
+def blocks_of(info: Mapping[str, Any]) -> list[Block]:
+    """The blocks of a run, as its run.json tells them."""
+    return [Block(i, tuple(b["conditions"]), tuple(b["seeds"]), b["width"]) for i, b in enumerate(info["blocks"])]
 
 
 def cells_of(place: Place, info: Mapping[str, Any], system: type[System] | type[HostSystem] | None) -> list[Cell]:
@@ -401,6 +429,7 @@ def carry_out(
     workers: int | None,
     retries: int,
     lm: Any = None,
+    on: str = "here",
 ) -> Run:
     begun, before = clock.monotonic(), float(info["wall_seconds"])
     total = sum(len(b.conditions) * (b.seeds[1] - b.seeds[0]) for b in blocks) * info["steps"]
@@ -413,11 +442,16 @@ def carry_out(
         info["wall_seconds"] = before + clock.monotonic() - begun
         store.write_info(info)
 
+    info.pop("session", None)  # tasks that a killed driver left on a cluster must not write any more
     bar = Bar(info["study"] or info["system"]["name"], total, done) if progress else Silent()
     with store.place.locked(), bar:
         note("running")
         try:
-            if issubclass(type(cells[0].system), HostSystem):
+            if on != "here":
+                from . import cluster
+
+                cluster.carry_out(store, info, cells, blocks, bar, chunk, workers, retries, lm)
+            elif isinstance(cells[0].system, HostSystem):
                 host.carry_out(store, info, cells, blocks, bar, workers, retries, lm)
             else:
                 persistent_compilation_cache()
@@ -444,6 +478,8 @@ def _in_threads(
     """Blocks in as many threads as there are workers: XLA lets go of the interpreter while it computes."""
     stop = threading.Event()
     devices = jax.local_devices()
+    if devices_of_each(info, cells[0].system) > 1:
+        workers = 1  # every block fills all devices
 
     def one(block: Block) -> None:
         with jax.default_device(devices[block.index % len(devices)]):

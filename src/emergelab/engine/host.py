@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import threading
 import time as clock
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ import numpy as np
 
 from .._keys import key as key_of
 from .._site import matches
-from ..errors import UserError
+from ..errors import RunError, UserError
 from ..intervention import Moment
 from ..runs.store import ArraySpec, Store
 from .plan import Block, Cell
@@ -120,9 +121,10 @@ def carry_out(
     workers: int | None,
     retries: int,
     lm: Any = None,
+    over: threading.Event | None = None,
 ) -> None:
-    """Bring all blocks to their ends, at most `workers` (default 16) at a time."""
-    asyncio.run(_all(store, info, cells, blocks, bar, workers or 16, retries, lm))
+    """Bring all blocks to their ends, at most `workers` (default 16) at a time; none writes once `over` is set."""
+    asyncio.run(_all(store, info, cells, blocks, bar, workers or 16, retries, lm, over or threading.Event()))
 
 
 async def _all(
@@ -134,13 +136,14 @@ async def _all(
     limit: int,
     retries: int,
     lm: Any,
+    over: threading.Event,
 ) -> None:
     gate = asyncio.Semaphore(limit)
     desk = None if lm is None else lm.desk()
 
     async def gated(block: Block) -> None:
         async with gate:
-            await _one(store, info, cells[block.conditions[0]], block, bar, retries, desk)
+            await _one(store, info, cells[block.conditions[0]], block, bar, retries, desk, over)
 
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -152,7 +155,14 @@ async def _all(
 
 
 async def _one(
-    store: Store, info: dict[str, Any], cell: Cell, block: Block, bar: Silent, retries: int, desk: Any
+    store: Store,
+    info: dict[str, Any],
+    cell: Cell,
+    block: Block,
+    bar: Silent,
+    retries: int,
+    desk: Any,
+    over: threading.Event,
 ) -> None:
     seed, every, switch = info["seeds"][block.seeds[0]], info["every"], Switch.from_json(info.get("switch"))
     records = info["steps"] // every + 1
@@ -166,7 +176,7 @@ async def _one(
     store.drop_events_from(block.index, record)
     if marks["failed"]:
         return
-    pending, original = _Pending(store, block, record), cell
+    pending, original = _Pending(store, block, record, over), cell
     try:
         while record < records:
             begun = max(0, record - 1) * every
@@ -210,8 +220,8 @@ def _event(time: int, cell: Cell, seed: int, kind: str, **payload: Any) -> dict[
 class _Pending:
     """Records, events and state of one seed that are not on disk yet."""
 
-    def __init__(self, store: Store, block: Block, first: int) -> None:
-        self.store, self.block, self.first = store, block, first
+    def __init__(self, store: Store, block: Block, first: int, over: threading.Event) -> None:
+        self.store, self.block, self.first, self.over = store, block, first, over
         self.records: list[dict[str, float]] = []
         self.events: list[dict[str, Any]] = []
         self.text = ""
@@ -221,6 +231,9 @@ class _Pending:
         """Write everything, unless the last time was less than `after` seconds ago: files cost more than steps may."""
         if clock.monotonic() - self._last < after or not (self.records or marks["failed"]):
             return
+        if self.over.is_set():
+            self.records, self.events = [], []
+            raise RunError(f"{self.store.place}: another process has taken this run over; this one stops")
         for name in self.records[0] if self.records else ():
             column = np.array([r[name] for r in self.records]).reshape(1, 1, -1)
             self.store.append(name, self.block.conditions, slice(*self.block.seeds), self.first, column)

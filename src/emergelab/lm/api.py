@@ -75,6 +75,10 @@ class Inspect(LM):
             raise UserError("inspect: concurrency and tries must be 1 or more, timeout above 0")
         if any(_SECRET.search(name) for name in arguments):
             raise UserError("inspect: keys are read from the environment; set the provider's variable instead")
+        self._made_by = partial(
+            Inspect, model, concurrency=concurrency, timeout=timeout, tries=tries, letters=letters, cache=cache,
+            base_url=base_url, **arguments,
+        )  # fmt: skip
         self._library = need("inspect_ai.model", "lm-api", "models of a provider")
         self.name, self.batches = model, concurrency
         self._timeout, self._tries, self._letters, self._cache = timeout, tries, letters, cache

@@ -10,10 +10,11 @@ and of nothing else, so an answer depends neither on the batch that it was compu
 
 from __future__ import annotations
 
+import copyreg
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ from jaxtyping import Float
 
 from ..errors import UserError
 
-__all__ = ["LM", "Address", "Completion", "ModelError", "ModelFailure", "Request", "Turn"]
+__all__ = ["LM", "Address", "Completion", "Elsewhere", "ModelError", "ModelFailure", "Request", "Turn"]
 
 
 class ModelError(UserError):
@@ -177,6 +178,7 @@ class LM:
     batches: int = 1
     merges: bool = True
     spec: str = ""
+    _made_by: Callable[[], LM] | None = None
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         """One completion a request, in order.
@@ -208,7 +210,70 @@ class LM:
 
         return Desk(self, self.batches)
 
+    def __reduce__(self) -> Any:
+        """What another process makes the model of: its word, or what it was made of; connections do not travel."""
+        if self.spec:
+            from .opening import open_lm
+
+            return open_lm, (self.spec,)
+        return (self._made_by, ()) if self._made_by is not None else _as_it_is(self)
+
+    def elsewhere(self) -> Elsewhere:
+        """This model as another process sees it, which asks it through this one."""
+        return Elsewhere(self)
+
     def about(self) -> dict[str, Any]:
         """What a run keeps of the model: enough to tell whether another one is the same. JSON-ready, no secrets."""
         said = {"name": self.name, "revision": self.revision, "backend": type(self).__name__}
         return said | ({"spec": self.spec} if self.spec else {})
+
+
+def _as_it_is(lm: LM) -> Any:
+    return copyreg.__newobj__, (type(lm),), lm.__dict__  # type: ignore[attr-defined]
+
+
+class Elsewhere(LM):
+    """A model that another process holds.
+
+    Args:
+        like: the model, of which only the description is kept.
+    """
+
+    def __init__(self, like: LM) -> None:
+        self.name, self.revision, self.spec = like.name, like.revision, like.spec
+        self.batches, self.merges = like.batches, like.merges
+        self._scores, self._about = like.scores, like.about()
+        self._ask: Callable[..., Any] | None = None
+
+    def __reduce__(self) -> Any:
+        return _as_it_is(self)
+
+    def asking(self, ask: Callable[..., Any]) -> Elsewhere:
+        """The same, with the way to the process that holds the model: `ask(verb, *arguments)`."""
+        self._ask = ask
+        return self
+
+    def _asked(self, verb: str, *arguments: Any) -> Any:
+        if self._ask is None:
+            raise ModelError(f"{self.name} is held by another process, and there is no way to it")
+        return self._ask(verb, *arguments)
+
+    @property
+    def scores(self) -> bool:
+        return self._scores
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        answers: list[Completion] = self._asked("complete", requests)
+        return answers
+
+    def score(
+        self, requests: Sequence[Request], continuations: Sequence[Sequence[str]]
+    ) -> list[Float[np.ndarray, "option"]]:
+        answers: list[Float[np.ndarray, "option"]] = self._asked("score", requests, continuations)
+        return answers
+
+    def embed(self, texts: Sequence[str]) -> Float[np.ndarray, "text dim"]:
+        return np.asarray(self._asked("embed", texts))
+
+    def about(self) -> dict[str, Any]:
+        return self._about

@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -66,6 +67,10 @@ class Endpoint(LM):
             raise UserError("endpoint: concurrency and tries must be 1 or more, timeout above 0")
         if key is not None and not os.environ.get(key):
             raise UserError(f"endpoint: the environment variable {key} is not set; put the key of {url} there")
+        self._made_by = partial(
+            Endpoint, url, model, key=key, concurrency=concurrency, timeout=timeout, tries=tries, pause=pause,
+            longest=longest, letters=letters,
+        )  # fmt: skip
         self.url, self.model, self.name = url.rstrip("/"), model, model
         self.revision = _public(self.url)
         self.batches = concurrency
@@ -143,7 +148,8 @@ class Endpoint(LM):
         raise AssertionError("unreachable")
 
     def _once(self, path: str, body: dict[str, Any]) -> tuple[Mapping[str, Any], Any]:
-        headers = {} if self._key is None else {"Authorization": f"Bearer {os.environ.get(self._key, '')}"}
+        key = os.environ.get(self._key, "") if self._key is not None else ""
+        headers = {} if self._key is None else {"Authorization": f"Bearer {key}"}
         until = time.monotonic() + self._timeout
         try:
             with self._client.stream("POST", self.url + path, json=body, headers=headers) as response:
@@ -162,6 +168,9 @@ class Endpoint(LM):
             raise ModelFailure(f"{self.name}: {type(error).__name__} at {_public(self.url)}") from None
         if status in _AGAIN:
             raise ModelFailure(f"{self.name}: the server answered {status}", after)
+        if key:
+            # whatever a server gives back ends up in the run's record
+            raw = raw.replace(key.encode(), b"[key]")
         if status != 200:
             raise ModelError(f"{self.name}: the server answered {status}{self._reason(raw)}")
         try:
@@ -174,15 +183,13 @@ class Endpoint(LM):
         return choice, answer.get("usage")
 
     def _reason(self, raw: bytes) -> str:
-        """What the server says of an error, in one short line, without the key if the server gives it back."""
+        """What the server says of an error, in one short line."""
         try:
             said = json.loads(raw)
             text = said["error"]["message"] if isinstance(said["error"], Mapping) else said["error"]
         except (ValueError, KeyError, TypeError, RecursionError):
             return ""
-        text = " ".join(str(text).split())[:200]
-        key = os.environ.get(self._key, "") if self._key is not None else ""
-        return ": " + (text.replace(key, "[key]") if key else text)
+        return ": " + " ".join(str(text).split())[:200]
 
 
 def by_first_token(name: str, found: Mapping[str, float], continuations: Sequence[str]) -> Float[np.ndarray, "option"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ..runs.checks import reading
 from ..runs.run import Run, load
 from .base import LM, Completion, ModelError, Request
 
@@ -43,6 +45,9 @@ class Call:
 class Ledger:
     """Calls, decisions and state digests of a run of a host system.
 
+    Raises:
+        RunError: an entry that is none.
+
     Attributes:
         calls: all calls in the order of the log; of a step that was tried several times, those of every attempt.
         decisions: one dict a decision: condition, seed, time and what `lm.policies.decide` wrote.
@@ -57,18 +62,23 @@ class Ledger:
         table = self.run.events
         columns = [table.column(n).to_pylist() for n in ("condition", "seed", "time", "kind", "payload")]
         for condition, seed, time, kind, text in zip(*columns, strict=True):
-            if kind == "call":
-                found = json.loads(text)
-                self.calls.append(
-                    Call(
-                        condition, seed, time, found["agent"], found["draw"], found["verb"], found["model"],
-                        found["request"], tuple(found.get("continuations", ())), found["answer"],
-                    )
-                )  # fmt: skip
-            elif kind == "decision":
-                self.decisions.append({"condition": condition, "seed": seed, "time": time} | json.loads(text))
-            elif kind == "state":
-                self.digests[condition, seed, time] = json.loads(text)["digest"]
+            with reading(self.run.place, "events", f"the {kind} of condition {condition!r}, seed {seed}, step {time}"):
+                self._take(condition, seed, time, kind, text)
+
+    def _take(self, condition: str, seed: int, time: int, kind: str, text: str) -> None:
+        """One row of the log."""
+        if kind == "call":
+            found = json.loads(text)
+            call = Call(
+                condition, seed, time, found["agent"], found["draw"], found["verb"], found["model"],
+                found["request"], tuple(found.get("continuations", ())), found["answer"],
+            )  # fmt: skip
+            _check(call)
+            self.calls.append(call)
+        elif kind == "decision":
+            self.decisions.append({"condition": condition, "seed": seed, "time": time} | json.loads(text))
+        elif kind == "state":
+            self.digests[condition, seed, time] = str(json.loads(text)["digest"])
 
     def __len__(self) -> int:
         return len(self.calls)
@@ -145,6 +155,27 @@ class Replay(LM):
                 "the system or its prompts have changed since"
             )
         return call
+
+
+def _check(call: Call) -> None:
+    """That a call on record has an answer of its kind, so that whoever reads it later may rely on that.
+
+    Raises:
+        ValueError: it has none.
+    """
+    said = call.answer
+    if not isinstance(call.agent, str) or type(call.draw) is not int or not isinstance(call.model, str):
+        raise ValueError("a call does not say who asked what")
+    if not isinstance(call.request, dict) or "prompt" not in call.request:
+        raise ValueError("a call holds no request")
+    if call.verb == "complete":
+        known = {field.name for field in dataclasses.fields(Completion)}
+        if not isinstance(said, dict) or not isinstance(said.get("text"), str) or not said.keys() <= known:
+            raise ValueError("the answer to a call is no completion")
+        if not all(type(said.get(n, 0)) is int for n in ("tokens_in", "tokens_out")):
+            raise ValueError("the answer to a call counts no tokens")
+    elif call.verb != "score" or not isinstance(said, list) or len(said) != len(call.continuations):
+        raise ValueError("the answer to a call is no log-probabilities")
 
 
 def _place(request: Request) -> str:

@@ -7,9 +7,10 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,14 +69,27 @@ class Cached(_Around):
 
     def __init__(self, lm: LM, path: str | Path) -> None:
         super().__init__(lm)
+        self._made_by = partial(Cached, lm, path=path)
         self.hits = self.misses = 0
         self._lock = threading.Lock()
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        try:
+        self._path = path
+        with self._usable():
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(path, check_same_thread=False)
             self._base.execute("create table if not exists answers (key text primary key, answer text not null)")
-        except sqlite3.DatabaseError as error:
-            raise UserError(f"{path} is not a cache of answers ({error}); name another file") from None
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Around the file. What is wrong with it stops the run, which can be resumed; no agent fails because of it."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise UserError(f"{self._path}: the cache of answers cannot be used ({error}); mend that, or name another "
+                            "file") from None  # fmt: skip
+        except (sqlite3.DatabaseError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise UserError(f"{self._path} is not a cache of answers ({error}); name another file") from None
+        except OSError as error:
+            raise UserError(f"{self._path}: the cache of answers cannot be used ({error.strerror})") from None
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         keys = [self._key("complete", r, None) for r in requests]
@@ -86,10 +100,9 @@ class Cached(_Around):
                 for a in self.lm.complete([requests[i] for i in missing])
             ]
 
-        return [
-            Completion(**(a | ({"logprob": float("nan")} if a["logprob"] is None else {})))
-            for a in self._through(keys, ask)
-        ]
+        found = self._through(keys, ask)
+        with self._usable():
+            return [Completion(**(a | ({"logprob": float("nan")} if a["logprob"] is None else {}))) for a in found]
 
     def score(
         self, requests: Sequence[Request], continuations: Sequence[Sequence[str]]
@@ -112,7 +125,7 @@ class Cached(_Around):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _through(self, keys: list[str], ask: Callable[[list[int]], list[Any]]) -> list[Any]:
-        with self._lock, closing(self._base.cursor()) as cursor:
+        with self._usable(), self._lock, closing(self._base.cursor()) as cursor:
             known: dict[str, Any] = {}
             for key in set(keys):
                 row = cursor.execute("select answer from answers where key = ?", (key,)).fetchone()
@@ -125,7 +138,7 @@ class Cached(_Around):
         if missing:
             for i, answer in zip(missing, ask(missing), strict=True):
                 known[keys[i]] = answer
-            with self._lock, self._base:
+            with self._usable(), self._lock, self._base:
                 self._base.executemany(
                     "insert or replace into answers values (?, ?)",
                     [(keys[i], json.dumps(known[keys[i]])) for i in missing],
@@ -148,6 +161,7 @@ class Budget(_Around):
         for name, value in (("calls", calls), ("tokens", tokens)):
             if value is not None and value < 1:
                 raise UserError(f"budget: {name} must be 1 or more, got {value}")
+        self._made_by = partial(Budget, lm, calls=calls, tokens=tokens)
         self.most_calls, self.most_tokens = calls, tokens
         self.calls = self.tokens = 0
         self._lock = threading.Lock()
@@ -192,6 +206,7 @@ class Limited(_Around):
         super().__init__(lm)
         if requests < 1:
             raise UserError(f"limited: requests must be 1 or more, got {requests}")
+        self._made_by = partial(Limited, lm, requests=requests)
         self.requests = requests
         self._gate = threading.Lock()
 
@@ -225,6 +240,7 @@ class Retried(_Around):
         super().__init__(lm)
         if tries < 1:
             raise UserError(f"tries must be 1 or more, got {tries}")
+        self._made_by = partial(Retried, lm, tries=tries, pause=pause, longest=longest)
         self.tries, self.pause, self.longest = tries, pause, longest
         self.failures = 0
 

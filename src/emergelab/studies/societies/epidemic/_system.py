@@ -16,7 +16,7 @@ from emergelab.errors import ParameterError
 from . import _baseline as baseline
 from . import _disease as disease
 from . import _policies as policies
-from . import _population as population
+from . import _population as city
 from ._policies import Chances, News, People
 
 __all__ = ["WEEK", "Epidemic", "Society"]
@@ -62,7 +62,7 @@ class Society(eqx.Module):
         day: days that have passed.
     """
 
-    town: population.Town
+    town: city.Town
     stage: UInt8[Array, "area resident"]
     since: UInt8[Array, "area resident"]
     memory: Float[Array, "area resident"]
@@ -139,6 +139,10 @@ class Epidemic(el.System):
         el.Observable("calls", about="answers asked for so far", low=0),
         el.Observable("edges", about="directed contacts of a person, mean", low=0),
     )  # fmt: skip
+    population = (
+        "town.age", "town.income", "town.place", "town.size", "town.caution", "town.trust", "town.custom", "stage",
+        "since", "memory", "week.isolates", "week.works", "infections",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -157,7 +161,7 @@ class Epidemic(el.System):
     def init(self, key: PRNGKeyArray) -> Society:
         """A city in which a few have just been infected and nobody knows."""
         make, seed = jax.random.split(key)
-        town = population.make(make, self.rows, self.cols, self.residents, jnp.asarray(self.variety))
+        town = city.make(make, self.rows, self.cols, self.residents, jnp.asarray(self.variety))
         shape = town.age.shape
         row, col = jnp.divmod(jnp.arange(shape[0]), self.cols)
         corner = (row < -(-self.rows // 4)) & (col < -(-self.cols // 4))
@@ -191,9 +195,9 @@ class Epidemic(el.System):
         # Both are needed many times over; the barrier keeps the compiler from working them out each time.
         load = disease.load(stage, state.since, *days)
         load, shed = jax.lax.optimization_barrier((load, load * (1.0 - self.shield * week.isolates)))
-        home = population.household_sum(load, town.place, town.size)
-        met = population.met(shed, town.key, self.acquaintances)
-        crowd = population.crowds(jnp.mean(shed, axis=1), self.rows, self.cols, self.reach, self.travel)
+        home = city.household_sum(load, town.place, town.size)
+        met = city.met(shed, town.key, self.acquaintances)
+        crowd = city.crowds(el.whole(jnp.mean(shed, axis=1)), self.rows, self.cols, self.reach, self.travel)
 
         # What a unit of exposure does to a person of each age, and the exposure.
         scale = el.site("reproduction", jnp.asarray(self.reproduction)) / self.divisor
@@ -220,7 +224,7 @@ class Epidemic(el.System):
             unemployment=state.unemployment,
             infections=state.infections + caught,
             today=jnp.sum(caught),
-            force=jnp.sum(jnp.mean(load, axis=1)) * self.residents / disease.total_load(*days),
+            force=jnp.sum(el.whole(jnp.mean(load, axis=1))) * self.residents / disease.total_load(*days),
             day=state.day + 1,
         )
 
@@ -290,7 +294,7 @@ class Epidemic(el.System):
 
     def _plan(
         self,
-        town: population.Town,
+        town: city.Town,
         memory: Float[Array, "area resident"],
         stage: UInt8[Array, "area resident"],
         news: News,
@@ -308,7 +312,7 @@ class Epidemic(el.System):
             trust=town.trust,
             memory=self.remembering * memory,
         )
-        group = policies.archetype_of(self.detail, people, population.regions(self.rows, self.cols))
+        group = policies.archetype_of(self.detail, people, city.regions(self.rows, self.cols))
         ruled = policies.fixed(people, self.isolate, self.work)
         ruled = _where(level == 1, policies.heuristic(people, news), ruled)
         ruled = _where(level == 3, policies.person(people, news), ruled)
@@ -325,13 +329,18 @@ class Epidemic(el.System):
         works = of_age & (v < jnp.where(isolates, from_home, 1.0) * work)
 
         living = jnp.maximum(jnp.sum(alive), 1)
-        mean = jnp.sum(jnp.where(alive, isolate, 0.0)) / living
-        spread = jnp.sqrt(jnp.sum(jnp.where(alive, (isolate - mean) ** 2, 0.0)) / living)
+        mean = _total(jnp.where(alive, isolate, 0.0)) / living
+        spread = jnp.sqrt(_total(jnp.where(alive, (isolate - mean) ** 2, 0.0)) / living)
         unemployment = 1.0 - jnp.sum(works) / jnp.maximum(jnp.sum(of_age), 1)
         return Week(isolates, works, calls + asked, mean, spread), unemployment
 
 
-def _by_age(table: Float[Array, "decade"], town: population.Town) -> Float[Array, "area resident"]:
+def _total(x: Float[Array, "area resident"]) -> Float[Array, ""]:
+    """The sum over all people, area by area, so that it is the same on any number of devices."""
+    return jnp.sum(el.whole(jnp.sum(x, axis=1)))
+
+
+def _by_age(table: Float[Array, "decade"], town: city.Town) -> Float[Array, "area resident"]:
     return table.at[town.age.astype(jnp.int32)].get(mode="promise_in_bounds")
 
 
