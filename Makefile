@@ -9,12 +9,14 @@ SIZE ?= quick
 # one worker a core; PYTEST_ARGS= runs them one after the other
 PYTEST_ARGS ?= -n auto --dist worksteal
 BENCH_ARGS ?=
+FAULTS ?= 200
+EXAMPLES ?= 2000
 INSTRUMENTS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint contracts types docs bench calibrate verify clean distclean
+.PHONY: help demo test lint contracts types docs bench calibrate verify faults fuzz clean distclean
 
 help:
 	@echo "make demo       run the sorting study at quick size into runs/demo"
@@ -25,6 +27,8 @@ help:
 	@echo "make bench      measure emergelab against its peers (installs PyTorch and Mesa)"
 	@echo "make calibrate  measure false alarms and power of the instruments again (hours; INSTRUMENTS='onset mirage' for some)"
 	@echo "make verify     judge the claims of every study (SIZE=tiny|quick|full|paper, default quick)"
+	@echo "make faults     kill runs, fill disks, damage checkpoints, break endpoints (FAULTS=200, minutes)"
+	@echo "make fuzz       hostile files for every reader (EXAMPLES=2000, minutes)"
 	@echo "make clean      remove caches and built pages; make distclean also removes .venv"
 
 # --- the environment: one stamp a set of packages, redone when pyproject.toml or constraints.txt change ---
@@ -80,6 +84,12 @@ calibrate: $(VENV)/.test
 
 verify: $(VENV)/.core
 	$(BIN)/emergelab verify --all --size $(SIZE)
+
+faults: $(VENV)/.test
+	$(BIN)/python -m tests.faults.rig --faults $(FAULTS)
+
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz --examples $(EXAMPLES)
 
 clean:
 	rm -rf site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

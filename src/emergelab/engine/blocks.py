@@ -68,6 +68,11 @@ def compute(
         state_shape = jax.eval_shape(lambda *a: compiled.begin(spec, *a), leaves, seeds, each)
         state = _restored(saved[0], state_shape, store.place)
         record, marked = saved[1]["records"], saved[1]["diverged"]
+        if record > records:
+            raise RunError(
+                f"{store.place}: the checkpoint of block {block.index} says that {record:,} of {records:,} records are "
+                "done; it is of another run"
+            )
         # A fork begins with the state of a record that is still to be written, all else with that of the last one.
         start = saved[1].get("state_at", max(0, record - 1) * every)
     store.drop_events_from(block.index, record)

@@ -12,6 +12,8 @@ import numpy as np
 
 from ..errors import RunError, UserError
 from ..intervention import KINDS, SCHEDULES, Intervention
+from ..runs.checks import reading
+from ..runs.npz import read_arrays
 from ..runs.place import Place
 from ..system import HostSystem, System
 
@@ -68,8 +70,8 @@ def unpack(written: dict[str, list[dict[str, Any]]], place: Place) -> dict[str, 
     """The inverse of `pack`."""
     arrays: dict[str, np.ndarray] = {}
     if place.exists(_ARRAYS):
-        with np.load(io.BytesIO(place.read(_ARRAYS)), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with reading(place, _ARRAYS, "the run must be grown again"):
+            arrays = read_arrays(place.read(_ARRAYS))
 
     def value(item: Any) -> Any:
         if not isinstance(item, dict):
@@ -81,7 +83,8 @@ def unpack(written: dict[str, list[dict[str, Any]]], place: Place) -> dict[str, 
         schedule = SCHEDULES[during.pop("kind")](**during)
         return KINDS[item["kind"]](item["site"], **{k: value(v) for k, v in item["payload"].items()}, during=schedule)
 
-    return {name: tuple(one(item) for item in items) for name, items in written.items()}
+    with reading(place, "the list of interventions in run.json", "restore it, or grow the run again"):
+        return {name: tuple(one(item) for item in items) for name, items in written.items()}
 
 
 def system_name(system: System | HostSystem) -> dict[str, str]:
@@ -108,4 +111,6 @@ def find_system(written: dict[str, str], path: str) -> type[System] | type[HostS
             f"{path}: the system {qualname} of {module} cannot be imported here ({error}); "
             "give its class: el.resume(path, system=TheClass)"
         ) from None
+    if not (isinstance(found, type) and issubclass(found, (System, HostSystem))):
+        raise RunError(f"{path}: {qualname} of {module} is no system")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,14 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from ..errors import RunError
+
+_REMEDY = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room in the quota",
+    errno.EACCES: "make the folder writable",
+    errno.EPERM: "make the folder writable",
+    errno.EROFS: "make the file system writable",
+}  # fmt: skip
 
 
 class Place:
@@ -47,21 +56,59 @@ class Place:
         found = (path.rsplit("/", 1)[-1] for path in self.fs.ls(self._at(folder), detail=False))
         return sorted(n for n in found if n.endswith(suffix) and not n.startswith("."))
 
+    def folders(self, folder: str) -> list[str]:
+        """Sorted names (without the path) of the folders in `folder`."""
+        found = self.fs.ls(self._at(folder), detail=True)
+        return sorted(f["name"].rstrip("/").rsplit("/", 1)[-1] for f in found if f["type"] == "directory")
+
     def make(self) -> None:
         """Create the folder and prove that it can be written."""
         try:
             self.fs.makedirs(self.root, exist_ok=True)
-            self.write(".writable", b"")
-            self.remove(".writable")
+            self._write(".writable", b"")
+            self.fs.rm_file(self._at(".writable"))
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise RunError(f"{self.url}: cannot be written ({reason}); choose another folder with --out") from None
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around whatever writes here.
+
+        Raises:
+            RunError: for any `OSError`: one line that says what is in the way and that the run can go on afterwards.
+        """
+        try:
+            yield
+        except OSError as error:
+            what = _REMEDY.get(error.errno or 0, "mend that")
+            reason = error.strerror or type(error).__name__
+            raise RunError(
+                f"{self.url}: cannot be written ({reason}); {what}, then go on with: emergelab resume {self.url}"
+            ) from None
+
     def read(self, name: str) -> bytes:
-        return bytes(self.fs.cat_file(self._at(name)))
+        """The whole of a file.
+
+        Raises:
+            RunError: it is a link that leads out of the folder.
+            OSError: it cannot be read.
+        """
+        path = self._at(name)
+        if self.local is not None and not Path(path).resolve().is_relative_to(self.local.resolve()):
+            raise RunError(f"{self.url}: {name} is a link that leads out of the folder, which is not followed")
+        return bytes(self.fs.cat_file(path))
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a whole file; a reader sees the old one or the new one, never a part."""
+        """Write a whole file; a reader sees the old one or the new one, never a part.
+
+        Raises:
+            RunError: the disk is full, the folder may not be written, or the like.
+        """
+        with self.writing():
+            self._write(name, data)
+
+    def _write(self, name: str, data: bytes) -> None:
         target = self._at(name)
         if self.local is None:
             # An object store shows an object only when it is whole.
@@ -81,8 +128,10 @@ class Place:
             part.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
-        if self.exists(name):
-            self.fs.rm_file(self._at(name))
+        """Delete a file, if it is there."""
+        with self.writing():
+            if self.exists(name):
+                self.fs.rm_file(self._at(name))
 
     def zarr(self, name: str, read_only: bool = False) -> Any:
         """A Zarr store at `name`."""
@@ -102,7 +151,9 @@ class Place:
         if self.local is None or fcntl is None:
             yield
             return
-        with (self.local / ".lock").open("w") as file:
+        with self.writing():
+            file = (self.local / ".lock").open("w")
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

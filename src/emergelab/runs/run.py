@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RunError, UserError
+from ..errors import UserError
+from .checks import as_progress, check_arrays, reading
 from .place import Place
 from .store import read_info, read_kept
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["Run", "load"]
+
+_MOST_EVENTS, _MOST_BYTES = 1 << 24, 1 << 30  # of one file, which holds those of one chunk of one block
 
 
 class Run:
@@ -47,37 +50,59 @@ class Run:
         """The observables. Values are read when they are used (`.load()` reads all)."""
         import xarray as xr
 
-        try:
-            found = xr.open_zarr(self.place.zarr("data.zarr", read_only=True), consolidated=False, chunks=None)
-            # numpy's variable-length strings are still new to pandas; plain objects index everywhere.
-            return found.assign_coords(condition=[str(c) for c in found.condition.values])
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise RunError(f"{self.path}: data.zarr is damaged or missing ({type(error).__name__}: {error})") from None
+        with reading(
+            self.place,
+            "data.zarr",
+            "restore its zarr.json files, or grow the run again: emergelab rerun",
+            "damaged or missing",
+        ):
+            check_arrays(self.place, self.info)
+            found = xr.open_zarr(
+                self.place.zarr("data.zarr", read_only=True), consolidated=False, chunks=None, zarr_format=3,
+                drop_variables=["condition"],
+            )  # fmt: skip
+            for name in found.data_vars:
+                _guard(found[name].variable, self.place)
+            # run.json names the conditions too: text in Zarr says itself how much memory it takes.
+            return found.assign_coords(condition=list(self.info["conditions"]))
 
     @cached_property
     def events(self) -> pa.Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        parts = [
-            pq.read_table(pa.BufferReader(self.place.read(f"events/{name}")))
-            for name in self.place.names("events", ".parquet")
-        ]
-        if not parts:
-            text, whole = pa.string(), pa.int64()
-            return pa.table({"time": pa.array([], whole), "condition": pa.array([], text), "seed": pa.array([], whole),
-                             "kind": pa.array([], text), "payload": pa.array([], text)})  # fmt: skip
+        text, whole = pa.string(), pa.int64()
+        schema = pa.schema([("time", whole), ("condition", text), ("seed", whole), ("kind", text), ("payload", text)])
+        parts = [schema.empty_table()]
+        for name in self.place.names("events", ".parquet"):
+            with reading(self.place, f"events/{name}", "delete that file to go on without its events"):
+                file = pq.ParquetFile(pa.BufferReader(self.place.read(f"events/{name}")))
+                about = file.metadata
+                rows = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+                if about.num_rows > _MOST_EVENTS or rows > _MOST_BYTES:
+                    raise ValueError(f"it says that it holds {about.num_rows:,} events")
+                if not file.schema_arrow.equals(schema):
+                    raise ValueError("its columns are not those of events")
+                parts.append(file.read())
         return pa.concat_tables(parts).sort_by([("time", "ascending")])
 
     @cached_property
     def progress(self) -> list[dict[str, Any]]:
-        """How far each block is: `records` done, `diverged` and `failed` seeds."""
+        """How far each block is: `records` done, `diverged` and `failed` seeds.
+
+        Raises:
+            RunError: a file that says so is damaged.
+        """
         found = []
         for index in range(len(self.info["blocks"])):
             name = f"checkpoints/{index:05d}.json"
-            done = {"records": 0, "diverged": {}, "failed": {}}
+            done: dict[str, Any] = {"records": 0, "diverged": {}, "failed": {}}
             if self.place.exists(name):
-                done |= json.loads(self.place.read(name))
+                remedy = f"delete it and {name.removesuffix('.json')}.npz to redo their block"
+                with reading(self.place, name, remedy):
+                    done |= as_progress(json.loads(self.place.read(name)))
+                    if done["records"] > self.records:
+                        raise ValueError(f"it says that {done['records']:,} of {self.records:,} records are done")
             found.append(done)
         return found
 
@@ -165,6 +190,24 @@ class Run:
             f"Run({self.path!r}: {what}, {len(self.info['conditions'])} conditions x {len(self.info['seeds'])} seeds "
             f"x {self.info['steps']} steps, {self.status}, {self.done:.0%} done)"
         )
+
+
+def _guard(variable: xr.Variable, place: Place) -> None:
+    """Make a damaged chunk one clear line when it is read, which may be long after the run was opened."""
+    from xarray.backends import BackendArray
+
+    class Guarded(BackendArray):
+        def __init__(self, inner: BackendArray) -> None:
+            self.inner, self.shape, self.dtype = inner, inner.shape, inner.dtype
+
+        def __getitem__(self, key: Any) -> Any:
+            with reading(place, "a chunk of data.zarr", "grow the run again: emergelab rerun"):
+                return self.inner[key]
+
+    outer: Any = variable._data
+    while not isinstance(outer.array, BackendArray):
+        outer = outer.array
+    outer.array = Guarded(outer.array)
 
 
 def load(path: str | os.PathLike[str]) -> Run:

@@ -18,11 +18,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ..errors import RunError
+from .checks import as_progress, one_line, problem, reading
+from .npz import read_arrays
 from .place import Place
 
 FORMAT = "emergelab-run"
@@ -69,13 +71,35 @@ class Store:
         chunk_conditions: int,
         chunk_seeds: int,
     ) -> Store:
-        """Lay out an empty run. `info` becomes run.json, which is written last: it is what makes a folder a run."""
+        """Lay out an empty run. `info` becomes run.json, which is written last: it is what makes a folder a run.
+
+        Raises:
+            RunError: the folder holds something already, is being written by another process, or cannot be written.
+        """
+        if not place.is_empty():
+            _refuse(place)
+        place.make()
+        with place.locked():
+            # Another process may have found the folder empty at the same moment, and may be done with this by now.
+            if place.exists("data.zarr"):
+                _refuse(place)
+            with place.writing():
+                cls._lay_out(place, info, arrays, times, chunk_conditions, chunk_seeds)
+            store = cls(place)
+            store.write_info(info)
+        return store
+
+    @staticmethod
+    def _lay_out(
+        place: Place,
+        info: dict[str, Any],
+        arrays: Sequence[ArraySpec],
+        times: np.ndarray,
+        chunk_conditions: int,
+        chunk_seeds: int,
+    ) -> None:
         import zarr
 
-        if not place.is_empty():
-            what = "already holds a run" if place.exists("run.json") else "is not empty"
-            raise RunError(f"{place}: {what}; choose another folder, or continue a run with: emergelab resume {place}")
-        place.make()
         conditions, seeds = list(info["conditions"]), info["seeds"]
         root = zarr.open_group(place.zarr("data.zarr"), mode="w", zarr_format=3)
         root.attrs["Conventions"] = "CF-1.11"
@@ -95,9 +119,6 @@ class Store:
                 dimension_names=["condition", "seed", "time", *spec.dims],
                 attributes=spec.attrs,
             )
-        store = cls(place)
-        store.write_info(info)
-        return store
 
     # -- run.json ---------------------------------------------------------------------------------------------------
 
@@ -107,7 +128,18 @@ class Store:
     # -- data -------------------------------------------------------------------------------------------------------
 
     def append(self, name: str, conditions: Sequence[int], seeds: slice, start: int, values: np.ndarray) -> None:
-        """Write records `start ...` of one observable; `values` has dims (condition, seed, time, ...)."""
+        """Write records `start ...` of one observable; `values` has dims (condition, seed, time, ...).
+
+        Raises:
+            RunError: the data cannot be written, or what lies there already is damaged.
+        """
+        with self.place.writing():
+            try:
+                self._append(name, conditions, seeds, start, values)
+            except (KeyError, ValueError, TypeError, RuntimeError) as error:
+                raise RunError(f"{self.place}: data.zarr is damaged ({name}: {one_line(error)})") from None
+
+    def _append(self, name: str, conditions: Sequence[int], seeds: slice, start: int, values: np.ndarray) -> None:
         import zarr
 
         if not self._arrays:
@@ -174,16 +206,25 @@ class Store:
         self.place.write(name, buffer.getvalue())
 
     def read_checkpoint(self, block: int) -> tuple[list[np.ndarray], dict[str, Any]] | None:
-        """The last state and progress of a block, or None if it has none yet."""
-        name = f"checkpoints/{block:05d}.npz"
+        """The last state and progress of a block, or None if it has none yet.
+
+        A process that was killed between the two files of a checkpoint left an older account of the progress beside
+        the state; it is written again, so that readers see what the state says.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        name, account = f"checkpoints/{block:05d}.npz", f"checkpoints/{block:05d}.json"
         if not self.place.exists(name):
             return None
-        try:
-            with np.load(io.BytesIO(self.place.read(name)), allow_pickle=False) as file:
-                progress = json.loads(file["progress"].tobytes())
-                return [file[f"leaf{i}"] for i in range(len(file.files) - 1)], progress
-        except (ValueError, KeyError, OSError, EOFError) as error:
-            raise RunError(f"{self.place}: {name} is damaged ({error}); delete that file to redo its block") from None
+        with reading(self.place, name, "delete that file to redo its block"):
+            arrays = read_arrays(self.place.read(name))
+            progress = as_progress(json.loads(arrays.pop("progress").tobytes()))
+            leaves = [arrays[f"leaf{i}"] for i in range(len(arrays))]
+        written = json.dumps(progress).encode()
+        if not self.place.exists(account) or self.place.read(account) != written:
+            self.place.write(account, written)
+        return leaves, progress
 
 
 def read_kept(place: Place, time: int, block: int) -> tuple[list[str], list[np.ndarray]]:
@@ -195,12 +236,12 @@ def read_kept(place: Place, time: int, block: int) -> tuple[list[str], list[np.n
     name = f"kept/{time:012d}-{block:05d}.npz"
     if not place.exists(name):
         raise RunError(f"{place}: {name} is missing; the run has not come to step {time} yet, or the file was deleted")
-    try:
-        with np.load(io.BytesIO(place.read(name)), allow_pickle=False) as file:
-            names = json.loads(file["names"].tobytes())
-            return names, [file[f"leaf{i}"] for i in range(len(names))]
-    except (ValueError, KeyError, OSError, EOFError) as error:
-        raise RunError(f"{place}: {name} is damaged ({error})") from None
+    with reading(place, name, "the run must be grown again to have it"):
+        arrays = read_arrays(place.read(name))
+        names = json.loads(arrays["names"].tobytes())
+        if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+            raise ValueError("the names of its arrays are no list of texts")
+        return names, [arrays[f"leaf{i}"] for i in range(len(names))]
 
 
 def read_info(place: Place) -> dict[str, Any]:
@@ -211,8 +252,10 @@ def read_info(place: Place) -> dict[str, Any]:
         raise RunError(f"{place}: not a run (it has no run.json); `emergelab run SLUG --out DIR` makes one")
     try:
         info = json.loads(place.read("run.json"))
-    except (ValueError, OSError) as error:
-        raise RunError(f"{place}: run.json is damaged ({error})") from None
+    except (ValueError, OSError, RecursionError) as error:
+        if isinstance(error, RunError):
+            raise
+        raise RunError(f"{place}: run.json is damaged ({one_line(error)})") from None
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise RunError(f"{place}: run.json is not one of emergelab's (format {FORMAT!r} expected)")
     if info.get("version") != FORMAT_VERSION:
@@ -223,4 +266,12 @@ def read_info(place: Place) -> dict[str, Any]:
     missing = {"status", "conditions", "seeds", "steps", "every", "blocks"} - info.keys()
     if missing:
         raise RunError(f"{place}: run.json is damaged (it lacks {', '.join(sorted(missing))})")
+    if wrong := problem(info):
+        raise RunError(f"{place}: run.json is damaged ({wrong})")
     return info
+
+
+def _refuse(place: Place) -> NoReturn:
+    """Say that a folder is taken."""
+    what = "already holds a run" if place.exists("run.json") else "is not empty"
+    raise RunError(f"{place}: {what}; choose another folder, or continue a run with: emergelab resume {place}")

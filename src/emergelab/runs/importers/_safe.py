@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ..checks import one_line as one_line
 
 MAX_BYTES = 1 << 30
 """Largest file that is read into memory, and most that a compressed one may become."""
@@ -27,13 +28,6 @@ MAX_FILES = 100_000
 """Most files that are looked at below one folder."""
 
 _INSTEAD = "open it with its own tool, reduce it, and pass the xarray.Dataset"
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of what an exception says, at most 200 characters of it."""
-    lines = str(error).splitlines()
-    text = "".join(c for c in lines[0] if c.isprintable()) if lines else ""
-    return text[:200] or type(error).__name__
 
 
 @contextmanager
