@@ -380,3 +380,31 @@ def test_atari_onsets(call, shared_data, game, threshold):
             assert onsets == expected
         else:
             assert sum(o is not None for o in onsets) == expected
+
+
+def test_a_fork_takes_every_intervention_that_has_a_word(call):
+    words = ("--size", "tiny", "--condition", "bubble", "--seeds", 2, "--keep", "100", "--quiet")
+    assert call("run", "sorting", *words, "--out", "parent")[0] == 0
+    code, _, err = call(
+        "fork", "parent", "--at", 100, "--quiet", "--out", "child", "--ablate", "noise@120:", "--shift",
+        "noise=0.5@110:120", "--scale", "rates=[2,1,1]", "--swap", "state.cells.*=0,11@100:101",
+    )  # fmt: skip
+    assert code == 0, err
+    done = json.loads(Path("child/run.json").read_text())["interventions"]["bubble"]
+    assert [i["kind"] for i in done] == ["Ablate", "Shift", "Scale", "Swap"]
+    assert [i["site"] for i in done] == ["noise", "noise", "rates", "state.cells.*"]
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("--ablate", "rates=0"), "--ablate takes SITE or SITE@START:STOP"),
+        (("--shift", "rates"), "--shift takes SITE=VALUE"),
+        (("--scale", "rates=fast"), "VALUE must be a number"),
+        (("--swap", "rates=1"), "ROW and ROW are two places"),
+        (("--swap", "rates=1,2@5"), "whole numbers of steps"),
+    ],
+)
+def test_a_wrong_intervention_is_one_clear_line(call, words, message):
+    code, _, err = call("run", "sorting", "--size", "tiny", *words)
+    assert code == 2 and message in err and err.count("\n") == 1, err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +29,27 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Keep = Annotated[
     str | None,
     typer.Option(metavar="log|T,T,...", help="States to keep, for `emergelab fork`: at doubling times, or at these."),
+]
+On = Annotated[
+    str, typer.Option("--on", metavar="here|ray|ray:ADDRESS", help="Where to compute; ray is a cluster, see the docs.")
+]
+Clamps = Annotated[
+    list[str] | None,
+    typer.Option("--clamp", metavar="SITE=VALUE[@START:STOP]", help="Hold a site at a value in steps [START, STOP)."),
+]
+Ablations = Annotated[
+    list[str] | None,
+    typer.Option("--ablate", metavar="SITE[@START:STOP]", help="Put zeros in the place of what a site holds."),
+]
+Shifts = Annotated[
+    list[str] | None, typer.Option("--shift", metavar="SITE=VALUE[@START:STOP]", help="Add a value to a site.")
+]
+Scales = Annotated[
+    list[str] | None, typer.Option("--scale", metavar="SITE=VALUE[@START:STOP]", help="Multiply a site by a value.")
+]
+Swaps = Annotated[
+    list[str] | None,
+    typer.Option("--swap", metavar="SITE=ROW,ROW[@START:STOP]", help="Exchange two places along a site's first axis."),
 ]
 Lm = Annotated[
     str | None,
@@ -72,6 +95,21 @@ def opened_lm(spec: str | None, cache: Path | None, calls: int | None) -> dict[s
     return {"lm": open_lm(spec, cache=cache, calls=calls)}
 
 
+def own_model(directory: str, info: Mapping[str, Any]) -> str | None:
+    """The word by which a run's model was opened.
+
+    Raises:
+        UserError: it is an address, which would be sent the user's key although only the run's file names it.
+    """
+    from ..lm.opening import KEY
+
+    spec: str | None = info.get("lm", {}).get("spec")
+    if spec and spec.startswith(("http://", "https://")) and os.environ.get(KEY):
+        raise UserError(f"{directory}: its model is at {spec}, which would be sent your ${KEY}; if you trust it, say "
+                        f"--lm {spec}")  # fmt: skip
+    return spec
+
+
 def foretell(
     study: Study, size: str, lm: dict[str, Any], calls: int | None, anyway: bool, quiet: bool, **options: Any
 ) -> None:
@@ -94,24 +132,52 @@ def settings(pairs: list[str]) -> dict[str, Any]:
     return out
 
 
-def clamp_of(text: str) -> Any:
-    """`SITE=VALUE[@START:STOP]` as an `el.Clamp`."""
-    from ..intervention import Clamp
+def interventions_of(
+    clamp: list[str] | None = None,
+    ablate: list[str] | None = None,
+    shift: list[str] | None = None,
+    scale: list[str] | None = None,
+    swap: list[str] | None = None,
+) -> list[Any]:
+    """What these options do to sites, in this order."""
+    from ..intervention import Ablate, Clamp, Scale, Shift, Swap
 
-    form = f"--clamp takes SITE=VALUE or SITE=VALUE@START:STOP, got {text!r}"
-    site, equals, rest = text.partition("=")
-    value_text, at, window = rest.partition("@")
-    if not (site and equals and value_text):
+    out: list[Any] = []
+    for name, texts in (("clamp", clamp), ("ablate", ablate), ("shift", shift), ("scale", scale), ("swap", swap)):
+        for text in texts or []:
+            site, value, during = _at_site(f"--{name}", text)
+            if name == "ablate":
+                out.append(Ablate(site, during=during))
+            elif name == "swap":
+                out.append(Swap(site, value[0], value[1], during=during))
+            else:
+                out.append({"clamp": Clamp, "shift": Shift, "scale": Scale}[name](site, value, during=during))
+    return out
+
+
+def _at_site(option: str, text: str) -> tuple[str, Any, tuple[int | None, int | None] | None]:
+    """`SITE=VALUE[@START:STOP]` taken apart; an ablation has no value, a swap has two numbers of rows."""
+    what = {"--ablate": "SITE", "--swap": "SITE=ROW,ROW"}.get(option, "SITE=VALUE")
+    form = f"{option} takes {what} or {what}@START:STOP, got {text!r}"
+    body, at, window = text.partition("@")
+    site, equals, value_text = body.partition("=")
+    value: Any = None
+    if not site or (option == "--ablate" and equals) or (option != "--ablate" and not value_text):
         raise UserError(form)
-    value, during = _value(value_text), None
-    if not isinstance(value, (int, float, bool, list)):
-        raise UserError(f"{form}; VALUE must be a number or a list of numbers")
-    if at:
-        start, colon, stop = window.partition(":")
-        if not colon or not all(part == "" or part.isdigit() for part in (start, stop)):
-            raise UserError(f"{form}; START and STOP are whole numbers of steps, either may be left out")
-        during = (int(start) if start else None, int(stop) if stop else None)
-    return Clamp(site, value, during=during)
+    if option == "--swap":
+        value = [int(part) for part in value_text.split(",") if part.isdigit()]
+        if len(value) != 2 or value_text.count(",") != 1:
+            raise UserError(f"{form}; ROW and ROW are two places along the site's first axis")
+    elif option != "--ablate":
+        value = _value(value_text)
+        if not isinstance(value, (int, float, bool, list)):
+            raise UserError(f"{form}; VALUE must be a number or a list of numbers")
+    if not at:
+        return site, value, None
+    start, colon, stop = window.partition(":")
+    if not colon or not all(part == "" or part.isdigit() for part in (start, stop)):
+        raise UserError(f"{form}; START and STOP are whole numbers of steps, either may be left out")
+    return site, value, (int(start) if start else None, int(stop) if stop else None)
 
 
 def kept_of(text: str | None) -> Any:

@@ -9,20 +9,27 @@ import typer
 
 from ._app import app
 from ._options import (
+    Ablations,
+    Clamps,
     Json,
     Keep,
     Lm,
     LmAnyway,
     LmCache,
     LmCalls,
+    On,
     Out,
     Quiet,
+    Scales,
     Seeds,
+    Shifts,
     SizeName,
-    clamp_of,
+    Swaps,
     foretell,
+    interventions_of,
     kept_of,
     opened_lm,
+    own_model,
     print_json,
     settings,
     study_of,
@@ -44,10 +51,11 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter for all conditions.")
     ] = None,
-    clamp: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SITE=VALUE[@START:STOP]", help="Hold a site at a value in steps [START, STOP)."),
-    ] = None,
+    clamp: Clamps = None,
+    ablate: Ablations = None,
+    shift: Shifts = None,
+    scale: Scales = None,
+    swap: Swaps = None,
     out: Out = None,
     workers: Annotated[int | None, typer.Option(help="Blocks computed at once; one a core if not given.")] = None,
     keep: Keep = None,
@@ -55,6 +63,7 @@ def run(
     lm_cache: LmCache = None,
     lm_calls: LmCalls = None,
     lm_anyway: LmAnyway = False,
+    on: On = "here",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -67,11 +76,11 @@ def run(
         "seeds": seeds,
         "conditions": condition,
         "set": settings(set_ or []),
-        "interventions": [clamp_of(c) for c in clamp or []],
+        "interventions": interventions_of(clamp, ablate, shift, scale, swap),
     }
     foretell(study, size, options, lm_calls, lm_anyway, quiet or as_json, **what)
     options["keep"] = kept_of(keep)
-    made = study.run(size, **what, out=out, progress=not (quiet or as_json), workers=workers, **options)
+    made = study.run(size, **what, out=out, progress=not (quiet or as_json), workers=workers, on=on, **options)
     _conclude(study, made, as_json)
 
 
@@ -79,10 +88,11 @@ def run(
 def fork(
     directory: Annotated[str, typer.Argument(metavar="DIR")],
     at: Annotated[int, typer.Option(help="Step to go on from; the run must have kept its state (run --keep).")],
-    clamp: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SITE=VALUE[@START:STOP]", help="Hold a site at a value, from the fork on or later."),
-    ] = None,
+    clamp: Clamps = None,
+    ablate: Ablations = None,
+    shift: Shifts = None,
+    scale: Scales = None,
+    swap: Swaps = None,
     condition: Annotated[
         list[str] | None, typer.Option(help="Only this condition; may be given several times.")
     ] = None,
@@ -93,13 +103,16 @@ def fork(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Go on from a state that a run has kept, and do something to it from there on."""
+    """Go on from a state that a run has kept, and do something to it from there on.
+
+    A window that begins before the fork begins at it.
+    """
     from ..engine.forking import fork as go_on
 
     made = go_on(
         directory,
         at,
-        interventions=[clamp_of(c) for c in clamp or []],
+        interventions=interventions_of(clamp, ablate, shift, scale, swap),
         conditions=condition,
         steps=steps,
         out=out,
@@ -117,6 +130,7 @@ def resume(
     lm: Lm = None,
     lm_cache: LmCache = None,
     lm_calls: LmCalls = None,
+    on: On = "here",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -125,9 +139,8 @@ def resume(
     from ..runs.run import load
 
     # a model that was opened by a word is opened by it again
-    before = load(directory).info.get("lm", {}).get("spec")
-    options = opened_lm(lm or before, lm_cache, lm_calls)
-    made = go_on(directory, progress=not (quiet or as_json), workers=workers, **options)
+    options = opened_lm(lm or own_model(directory, load(directory).info), lm_cache, lm_calls)
+    made = go_on(directory, progress=not (quiet or as_json), workers=workers, on=on, **options)
     _say(made, as_json)
 
 
@@ -140,6 +153,7 @@ def rerun(
     lm: Lm = None,
     lm_cache: LmCache = None,
     lm_calls: LmCalls = None,
+    on: On = "here",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -151,13 +165,14 @@ def rerun(
     before = load(directory)
     for line in changed(before.info["provenance"]):
         print(line, file=sys.stderr)
-    options = opened_lm(lm or before.info.get("lm", {}).get("spec"), lm_cache, lm_calls)
+    options = opened_lm(lm or own_model(directory, before.info), lm_cache, lm_calls)
     made = again(
         directory,
         seeds=None if seeds is None else range(seeds),
         out=out,
         workers=workers,
         progress=not (quiet or as_json),
+        on=on,
         **options,
     )
     _say(made, as_json)
