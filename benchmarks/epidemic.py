@@ -30,6 +30,7 @@ CITIES = {
     1 << 23: (64, 64, 2048),
 }
 """People -> rows, columns and residents of the areas; the largest is New York with its 8.4 million."""
+LARGEST = 1 << 25
 WORK = 5e7  # person-days that are timed
 MESA_REACHES = 1 << 17
 # https://github.com/AgentTorch/AgentTorch, analyze_performance/perf-astoria-cuda-vs-cpu.md, 21 steps each.
@@ -48,7 +49,7 @@ def _ours(people: int, rounds: int) -> tuple[list[float], float, int]:
     import emergelab as el
     from emergelab.studies.societies.epidemic import Epidemic
 
-    rows, cols, residents = CITIES[people]
+    rows, cols, residents = (CITIES | {LARGEST: (128, 128, 2048)})[people]
     system = Epidemic(rows=rows, cols=cols, residents=residents, level="archetypes", detail="age", initial=0.02,
                       seeding="everywhere")  # fmt: skip
     days = _days(people)
@@ -186,6 +187,21 @@ def scaling(rounds: int) -> list[Row]:
     return rows
 
 
+def accelerator(rounds: int) -> list[Row]:
+    """(c) Ours alone on whatever JAX finds, up to four times New York, beside what was published of a GPU."""
+    people, seconds = PUBLISHED["AgentTorch, published: New York on a GPU"]
+    rows = []
+    for size in (*CITIES, LARGEST):
+        with tempfile.TemporaryDirectory() as folder:
+            found = _asked("ours", size, rounds, folder)
+        if found:
+            rows.append(
+                row(f"a day of {size:,} people", "AgentTorch, published: New York on a GPU, by the person", "s",
+                    found["seconds"], [seconds * size / people], higher_is_better=False)
+            )  # fmt: skip
+    return rows
+
+
 def _plot(path: Path, found: dict[int, dict[str, dict[str, Any]]]) -> None:
     """Seconds a day against people and contacts, with published figures."""
     from emergelab import figures as house
@@ -230,6 +246,7 @@ def _plot(path: Path, found: dict[int, dict[str, dict[str, Any]]]) -> None:
 PARTS: dict[str, tuple[str, Callable[[int], Sequence[Row]]]] = {
     "a": ("A simulated day of the epidemic", days),
     "b": ("How it grows, and what others have published", scaling),
+    "c": ("On an accelerator", accelerator),
 }
 
 

@@ -6,6 +6,7 @@ observables, claims), so the documentation cannot say something else than the co
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -55,6 +56,9 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         return markdown.replace("<!-- studies -->", table(("study", "family", "what it shows"), rows))
     if page.file.src_uri == "verdicts/index.md":
         return markdown.replace("<!-- verdicts -->", verdicts(Path(config.docs_dir, "verdicts")))
+    if page.file.src_uri == "benchmarks.md":
+        results = Path(config.docs_dir).parent / "benchmarks" / "results"
+        return markdown.replace("<!-- benchmarks -->", measured(results))
     return markdown
 
 
@@ -82,6 +86,27 @@ def page(study: Study, source: str) -> str:
     parts += ["## Parameters", table(("parameter", "default", "must be", "about"), _parameters(study))]
     parts += ["## Observables", table(("observable", "dims", "unit", "about"), _observables(study))]
     return "\n\n".join(parts) + "\n"
+
+
+def measured(folder: Path) -> str:
+    """What the benchmarks have written down: a table a part, with its date, versions, machine and command."""
+    parts = []
+    for file in sorted(folder.glob("*.json")):
+        parts.append(f"## {file.stem}")
+        for part, found in json.loads(file.read_text(encoding="utf-8")).items():
+            machine = found["machine"]
+            versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+            rows = [
+                (r["what"], r["unit"], f"{r['ours']:.3g}", f"{r['theirs']:.3g}", f"**{r['ratio']:.3g}**", r["peer"])
+                for r in found["rows"]
+            ]
+            parts += [
+                f"### ({part}) {found['title']}",
+                f"`{found['command']}`, {found['date'][:10]}, {machine['processor']}, {machine['cores']} cores, load "
+                f"{machine.get('load', 'unknown')}; {versions}",
+                table(("what", "unit", "emergelab", "peer", "ratio", "against"), rows),
+            ]
+    return "\n\n".join(parts)
 
 
 def verdicts(folder: Path) -> str:

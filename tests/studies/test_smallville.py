@@ -16,6 +16,7 @@ from emergelab.lm.memory import retrieval_parts
 from emergelab.studies.societies.smallville import Smallville, study
 from emergelab.studies.societies.smallville import _measures as measures
 from emergelab.studies.societies.smallville import _town as town
+from emergelab.studies.societies.smallville._view import clock
 
 N = 10
 TESTED = (
@@ -241,3 +242,22 @@ def test_study_at_its_smallest(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert {"tree", "query", "ties"} <= drawn
     curve = measures.heard_curve(tiny.data.sel(condition="full"), town.PARTY, 192)
     assert (np.diff(curve, axis=1) >= 0).all() and curve[0, 0] == pytest.approx(1 / N)
+
+
+def test_the_view_tells_every_first_hearing_once(tiny: Any) -> None:
+    view = study.view
+    assert view is not None
+    times = tiny.data["time"].values
+    scenes = [view.at(tiny, "full", 0, int(t)) for t in times]
+    end = tiny.data.sel(condition="full", seed=0, time=times[-1])
+    told = int((end["told_by"].values >= 0).sum())
+    assert told > 0 and sum(len(s.messages) for s in scenes) == told
+    network = scenes[-1].layers[0]
+    heard = end["heard_at"].transpose("fact", "agent").values[town.PARTY] >= 0
+    np.testing.assert_array_equal(network.kind, heard.astype(int))
+    ties = end["ties"].transpose("agent", "other").values
+    assert len(network.edges) == (np.triu(ties + ties.T, 1) > 0).sum()
+
+
+def test_slots_are_told_as_day_and_hour() -> None:
+    assert clock(0) == "day 1, 00:00" and clock(town.SLOTS + 68) == "day 2, 17:00" and clock(41) == "day 1, 10:15"

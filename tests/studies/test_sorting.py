@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -548,3 +549,23 @@ def test_study_at_its_smallest(tiny: Any) -> None:
     assert {v["verdict"] for v in verdicts} <= {"supported", "refuted", "inconclusive"}
     drawn = study.draw(tiny)
     assert [f.name for f, _ in drawn] == [f.name for f in study.figures]
+
+
+def test_the_view_shows_the_cells_of_the_last_state_that_was_kept(tmp_path: Path) -> None:
+    run = study.run("tiny", seeds=2, conditions=["all-three"], keep=[0, 100], out=tmp_path / "run", progress=False)
+    view = study.view
+    assert view is not None
+    cells = view.at(run, "all-three", 1, 150).layers[1]
+    state = run.state(100).sel(seed=1)
+    np.testing.assert_array_equal(cells.y, state["cells.value"].values)
+    np.testing.assert_array_equal(cells.kind, state["cells.algotype"].values)
+    assert set(cells.state["frozen"]) == {"no"}
+    before, after = (view.at(run, "all-three", 1, t).layers[1].y for t in (0, 150))
+    # The rule moves cells, and neither makes nor loses one.
+    assert sorted(before) == sorted(after) and (before != after).any()
+
+
+def test_the_view_of_a_run_that_kept_no_states_says_what_to_do(tiny: Any) -> None:
+    assert study.view is not None
+    with pytest.raises(el.UserError, match="--keep log"):
+        study.view.at(tiny, "bubble", 0, 100)

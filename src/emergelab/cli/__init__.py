@@ -12,10 +12,12 @@ from ..errors import UserError
 from . import grow, judge, keep, look
 from ._app import app
 from .export import export
+from .studio import studio
 
-__all__ = ["app", "export", "grow", "judge", "keep", "look", "main"]
+__all__ = ["app", "export", "grow", "judge", "keep", "look", "main", "studio"]
 
 app.command()(export)
+app.command()(studio)
 
 
 def main() -> None:

@@ -111,6 +111,7 @@ from ._claims import claims
 from ._conditions import conditions
 from ._figures import figures
 from ._system import Smallville
+from ._view import view
 
 __all__ = ["Smallville", "study"]
 
@@ -154,5 +155,6 @@ study = el.Study(
     },
     claims=claims(),
     figures=figures(),
+    view=view,
     page=__doc__,
 )

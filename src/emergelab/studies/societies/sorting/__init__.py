@@ -115,6 +115,7 @@ from ._claims import claims
 from ._conditions import RATES, at_rate, conditions
 from ._figures import figures
 from ._system import Sorting
+from ._view import view
 
 __all__ = ["Sorting", "study"]
 
@@ -156,5 +157,6 @@ study = el.Study(
     },
     claims=claims(),
     figures=figures(),
+    view=view,
     page=__doc__,
 )
