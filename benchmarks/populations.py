@@ -25,8 +25,8 @@ PACKAGES = ("emergelab", "jax", "jaxlib", "equinox", "numpy", "mesa")
 SIZES = (32**2, 100**2, 316**2, 1000**2)
 """Agents; squares, since two of the three live on a grid."""
 MESA_REACHES = 100**2
-WORK = 4e7  # agent-steps that are timed at least
-LEAST, MOST = 40, 4000  # steps
+WORK = 1e7  # agent-steps that are timed at least
+LEAST, MOST = 10, 2000  # steps
 # Bytes that a step must read and write, an agent, if nothing is kept in between: the state, twice.
 BYTES = {"wealth": 8, "sir": 2, "schelling": 2}
 
@@ -144,7 +144,7 @@ def _ours(name: str, agents: int) -> float:
             el.run(system(name, agents), steps=n, every=n, seeds=1, out=f"{folder}/run", progress=False)
             return time.perf_counter() - begun
 
-    return max(1e-9, (run(5 * steps) - run(steps)) / (4 * steps))
+    return max(1e-9, (run(3 * steps) - run(steps)) / (2 * steps))
 
 
 def _numpy(name: str, agents: int) -> float:
