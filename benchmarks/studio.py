@@ -119,7 +119,7 @@ def opening(rounds: int) -> Sequence[Row]:
             }
             take_turns(works, 1)
             found = take_turns(works, rounds)
-    note = "both servers warm, a new page each time; until all six plots of ours are drawn, and the first of TensorBoard's"
+    note = "both servers warm, a new page each time; all six plots of ours, the first of TensorBoard's"
     what = f"{RECORDS:,} records x {SEEDS} seeds x {OBSERVABLES} observables"
     return [row(what, "TensorBoard", "s", found["ours"], found["TensorBoard"], higher_is_better=False, note=note)]
 
