@@ -134,6 +134,12 @@ def test_a_legend_names_kinds_and_limits_and_escapes_them() -> None:
 # -- runs -----------------------------------------------------------------------------------------------------------
 
 
+def test_edges_that_are_not_drawn_are_counted() -> None:
+    few, many = (Network(np.zeros((n, 2), int), labels=["a"]) for n in (3, scenes.MOST_SINGLE + 7))
+    assert "are not" not in scenes.legend_of(Scene([few]))
+    assert f"{scenes.MOST_SINGLE:,} heaviest edges are drawn, 7 are not" in scenes.legend_of(Scene([many]))
+
+
 def test_observables_are_cells_bars_or_bars_over_seeds(run: Any) -> None:
     ground = player.observed(run, "ground", "a", 1, 10)
     assert isinstance(ground, Scene) and isinstance(ground.layers[0], Cells)

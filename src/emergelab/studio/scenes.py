@@ -125,6 +125,8 @@ def legend_of(scene: Scene) -> str:
     kinds = [layer.kind for layer in scene.layers if isinstance(layer, Lines) and layer.kind]
     inks = {k: _INKS[i % len(_INKS)] for i, k in enumerate(dict.fromkeys(kinds))}
     parts = [f'<span class="swatch" style="background:{c}"></span>{escape(k)}' for k, c in known.items()]
+    hidden = sum(max(0, len(layer.edges) - MOST_SINGLE) for layer in scene.layers if isinstance(layer, Network))
+    bands += [f"<span>{MOST_SINGLE:,} heaviest edges are drawn, {hidden:,} are not</span>"] if hidden else []
     parts += [f'<span class="swatch" style="height:3px;vertical-align:3px;background:{c}"></span>{escape(k)}'
               for k, c in inks.items()]  # fmt: skip
     return " &emsp;".join([f"<span>{p}</span>" for p in parts] + bands)

@@ -82,7 +82,7 @@ async def _serve(runs: Runs, host: str, port: int, token: str | None, most: int,
 
 def _warm() -> None:
     """Import what pages need, so that the first one that asks need not wait."""
-    for name in ("xarray", "zarr", "emergelab.study", "emergelab.figures", "holoviews"):
+    for name in ("xarray", "zarr", "emergelab.study", "emergelab.figures"):
         importlib.import_module(name)
 
 
