@@ -142,7 +142,7 @@ def _model_event(call: Call) -> dict[str, Any]:
         config["response_schema"] = {"name": "answer", "json_schema": held["schema"]}
     model = _model(call.model)
     if call.verb == "complete":
-        text, tokens = call.answer["text"], (call.answer["tokens_in"], call.answer["tokens_out"])
+        text, tokens = call.answer["text"], (call.answer.get("tokens_in", 0), call.answer.get("tokens_out", 0))
         stop = "max_tokens" if call.answer["ended"] == "length" else "stop"
         logprob = call.answer.get("logprob")
         choice = {"message": _said(text, model), "stop_reason": stop}

@@ -89,7 +89,7 @@ class Ledger:
     def tokens(self) -> tuple[int, int]:
         """Tokens read and written, as far as the backend counted them."""
         said = [c.answer for c in self.calls if c.verb == "complete"]
-        return sum(a["tokens_in"] for a in said), sum(a["tokens_out"] for a in said)
+        return sum(a.get("tokens_in", 0) for a in said), sum(a.get("tokens_out", 0) for a in said)
 
 
 class Replay(LM):

@@ -83,7 +83,9 @@ class Run:
                     raise ValueError(f"it says that it holds {about.num_rows:,} events")
                 if not file.schema_arrow.equals(schema):
                     raise ValueError("its columns are not those of events")
-                parts.append(file.read())
+                found = file.read()
+                found.validate(full=True)  # texts that are no UTF-8 would be found only by whoever looks at them
+                parts.append(found)
         return pa.concat_tables(parts).sort_by([("time", "ascending")])
 
     @cached_property
