@@ -208,7 +208,7 @@ def test_scripted_models_travel_and_their_record_is_the_same(cluster, tmp_path):
 @pytest.mark.parametrize(
     ("on", "said"),
     [
-        ("spark", "on must be 'ray' or 'ray:ADDRESS', got 'spark'"),
+        ("spark", "on must be 'here', 'ray' or 'ray:ADDRESS', got 'spark'"),
         ("ray:127.0.0.1:1", "no Ray cluster answers at '127.0.0.1:1'"),
         ("ray:nowhere", "no Ray cluster answers at 'nowhere'"),
     ],

@@ -40,26 +40,31 @@ _PATIENCE = 20.0  # seconds that cancelled tasks have to come to the end of a ch
 
 
 @contextmanager
-def joined(on: str, workers: int | None) -> Iterator[None]:
-    """A Ray cluster to work on: this process's own, if it has one, else that of the address, else a local one.
+def joined(on: str, workers: int | None) -> Iterator[int | None]:
+    """Where to compute, for as long as it is needed; yields how many blocks are computed at once.
+
+    A Ray cluster is this process's own, if it has one, else that of the address, else a local one.
 
     Args:
-        on: "ray" (a cluster on this machine, ended with the run) or "ray:ADDRESS".
-        workers: cores of a local cluster; None: those of this machine.
+        on: "here", "ray" (a cluster on this machine, ended with the run) or "ray:ADDRESS".
+        workers: as asked for, and the cores of a local cluster; None: those of this machine.
 
     Raises:
         UserError: another word, Ray is not installed, or nothing answers at the address.
     """
     kind, _, address = on.partition(":")
+    if on == "here":
+        yield workers
+        return
     if kind != "ray":
-        raise UserError(f"on must be 'ray' or 'ray:ADDRESS', got {on!r}")
+        raise UserError(f"on must be 'here', 'ray' or 'ray:ADDRESS', got {on!r}")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray = need("ray", "cluster", "runs on a cluster")
     if address:
         _answers(address)
     if ray.is_initialized():
-        yield
+        yield cores(workers)
         return
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
@@ -74,7 +79,7 @@ def joined(on: str, workers: int | None) -> Iterator[None]:
         where = f"the Ray cluster at {address!r} cannot be joined" if address else "no local Ray cluster can be started"
         raise UserError(f"{where} ({(str(error).splitlines() or [type(error).__name__])[0]})") from None
     try:
-        yield
+        yield cores(workers)
     finally:
         ray.shutdown()
 

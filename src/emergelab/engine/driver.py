@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import os
 import threading
 import time as clock
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -22,7 +21,7 @@ from ..runs.place import Place
 from ..runs.run import Run
 from ..runs.store import FORMAT, FORMAT_VERSION, ArraySpec, Store, read_info, stored_dtype
 from ..system import HostSystem, System, values
-from . import compiled, host, serial
+from . import cluster, compiled, host, serial
 from .blocks import compute, devices_of_each
 from .plan import Block, Cell, cut, group, make_cells
 from .progress import Bar, Silent
@@ -134,23 +133,11 @@ def run(
             raise UserError(
                 "taps: a HostSystem's sites are recorded by its own observables or events; leave taps empty"
             )
-    with _joined(on, workers) as workers:
+    with cluster.joined(on, workers) as workers:
         store, blocks = laid_out(info, cells, place, workers, block_seeds)
         return carry_out(
             store, info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries, lm=lm, on=on
         )
-
-
-@contextlib.contextmanager
-def _joined(on: str, workers: int | None) -> Iterator[int | None]:
-    """The place of computing, for as long as it is needed; yields how many blocks it computes at once."""
-    if on == "here":
-        yield workers
-        return
-    from . import cluster
-
-    with cluster.joined(on, workers):
-        yield cluster.cores(workers)
 
 
 def laid_out(
@@ -199,7 +186,7 @@ def resume(
         known = info.get("lm", {}).get("name", "none")
         raise RunError(f"{path}: the run was begun with the language model {known!r}; resume it with the same one")
     cells, blocks = cells_of(place, info, system), blocks_of(info)
-    with _joined(on, workers) as workers:
+    with cluster.joined(on, workers) as workers:
         return carry_out(
             Store(place), info, cells, blocks, progress=progress, chunk=chunk, workers=workers, retries=retries,
             lm=lm, on=on,
@@ -448,8 +435,6 @@ def carry_out(
         note("running")
         try:
             if on != "here":
-                from . import cluster
-
                 cluster.carry_out(store, info, cells, blocks, bar, chunk, workers, retries, lm)
             elif isinstance(cells[0].system, HostSystem):
                 host.carry_out(store, info, cells, blocks, bar, workers, retries, lm)

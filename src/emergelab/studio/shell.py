@@ -87,9 +87,8 @@ def page(build: Builder, runs: Runs, processes: Processes) -> Callable[[], Any]:
             title, parts = build(runs, processes)
         except (UserError, OSError) as error:
             title, parts = "This cannot be shown", [notice(str(error), wrong=True)]
-        except (
-            Exception
-        ) as error:  # a fault of ours is one line for the visitor; where the server runs it is told whole
+        except Exception as error:
+            # A fault of ours is one line for the visitor; where the server runs it is told whole.
             traceback.print_exc()
             title, parts = "This cannot be shown", [notice(f"{type(error).__name__}: {error}", wrong=True)]
         template = pn.Template(_TEMPLATE, design=House, theme=pn.theme.THEMES[pn.config.theme])
