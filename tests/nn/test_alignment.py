@@ -93,7 +93,8 @@ def test_ranks_of_matrices_with_known_singular_values():
         assert float(_ENTROPY(matrix)) == pytest.approx(entropy, rel=1e-3)
         assert float(_SHARE(matrix)) == pytest.approx(share, rel=1e-3)
         assert float(_SHARE(1e-15 * matrix.T)) == pytest.approx(share, rel=1e-3)
-    assert float(al.participation(jnp.zeros((3, 4)))) == 0
+    for participation in (al.participation, _SHARE):
+        assert float(participation(jnp.zeros((3, 4)))) == 0
     assert float(_SHARE(jnp.asarray(_normal(0, 300, 300)))) == pytest.approx(150, rel=0.03)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -246,6 +246,15 @@ def started(spec: Spec, *args: Any) -> Any:
     return _made(begin, spec, args)(*args)
 
 
+def full_precision() -> AbstractContextManager[Any]:
+    """Products of matrices in single precision on every device, unless the user has chosen another one.
+
+    Accelerators would round to 10 bits (TF32) or 7 (bfloat16), and a study's numbers depend on where it is run.
+    """
+    chosen = jax.config.jax_default_matmul_precision
+    return nullcontext() if chosen else jax.default_matmul_precision("highest")
+
+
 def _made(verb: Any, spec: Spec, args: tuple[Any, ...]) -> Any:
     global compilations
     shapes = tuple(
@@ -257,7 +266,8 @@ def _made(verb: Any, spec: Spec, args: tuple[Any, ...]) -> Any:
     with _lock:
         if key not in _programs:
             compilations += verb is advance
-            lowered, on_cpu = verb.lower(spec, *args), jax.default_backend() == "cpu"
+            with full_precision():
+                lowered, on_cpu = verb.lower(spec, *args), jax.default_backend() == "cpu"
             # What runs once is not worth optimising: drawing initial weights takes longer to compile than to do.
             made = lowered.compile(compiler_options=_LIGHTLY if on_cpu and verb is begin else None)
             if on_cpu:

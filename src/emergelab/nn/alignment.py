@@ -39,9 +39,12 @@ def alignment(a: Float[Array, "m n"], b: Float[Array, "m n"]) -> Float[Array, ""
 
 
 def _unit(x: Float[Array, "m n"]) -> Float[Array, "m n"]:
-    # The largest entry first: squares of small numbers would underflow.
-    x = x / jnp.maximum(jnp.max(jnp.abs(x)), 1e-30)
-    return x / jnp.maximum(jnp.sqrt(jnp.sum(x**2)), 1e-30)
+    # The largest entry first: squares of small numbers would underflow. A zero matrix is divided by one and not by a
+    # tiny number: XLA may make one division of the two, and the product of two tiny numbers is zero.
+    top = jnp.max(jnp.abs(x))
+    x = x / jnp.where(top > 0, top, 1.0)
+    length = jnp.sqrt(jnp.sum(x**2))
+    return x / jnp.where(length > 0, length, 1.0)
 
 
 def representation_alignment(
