@@ -79,7 +79,10 @@ class Sir(el.System):
 
 
 class Town(eqx.Module):
+    """Who lives where, and a list of the free places: as many at all times."""
+
     kind: Int8[Array, "side side"]
+    free: Int[Array, "free"]
 
 
 class Schelling(el.System):
@@ -89,8 +92,11 @@ class Schelling(el.System):
     observables = (el.Observable("alike", about="mean share of neighbours of the own kind"),)
 
     def init(self, key: PRNGKeyArray) -> Town:
-        kind, empty = jax.random.uniform(key, (2, self.side, self.side))
-        return Town(jnp.where(empty < EMPTY, 0, jnp.where(kind < 0.5, 1, 2)).astype(jnp.int8))
+        of_kind, of_place = jax.random.split(key)
+        places = self.side**2
+        kind = 1 + jax.random.bernoulli(of_kind, 0.5, (places,)).astype(jnp.int8)
+        free = jax.random.permutation(of_place, places)[: round(EMPTY * places)]
+        return Town(kind.at[free].set(0).reshape(self.side, self.side), free)
 
     @staticmethod
     def _around(kind: Int8[Array, "side side"]) -> tuple[Array, Array]:
@@ -98,20 +104,20 @@ class Schelling(el.System):
         return jnp.where(kind == 1, ones, everyone - ones), everyone
 
     def step(self, state: Town, key: PRNGKeyArray) -> Town:
+        of_turn, of_place = jax.random.split(key)
         same, everyone = self._around(state.kind)
-        flat = state.kind.reshape(-1)
+        flat, places, free = state.kind.reshape(-1), state.kind.size, len(state.free)
         moves = ((state.kind > 0) & (same < SIMILAR * everyone)).reshape(-1)
-        # Free places and those who move, each in random order: a random rank where wanted, the rest behind.
-        rank = jax.random.bits(key, (2, flat.shape[0]), "uint32") >> 1
-        wanted = jnp.stack([moves, flat == 0])
-        order = jnp.argsort(jnp.where(wanted, rank, jnp.uint32(2**32 - 1)), axis=1)
-        n = jnp.minimum(moves.sum(), (flat == 0).sum())
-        who, where = order
-        goes = jnp.arange(flat.shape[0]) < n
-        kinds = flat[who]
-        flat = flat.at[jnp.where(goes, who, flat.shape[0])].set(0, mode="drop")
-        flat = flat.at[jnp.where(goes, where, flat.shape[0])].set(kinds, mode="drop")
-        return Town(flat.reshape(state.kind.shape))
+        # Of more who would move than there are free places, each has the same chance; nobody is sorted for it.
+        chance = free / jnp.maximum(moves.sum(), 1)
+        moves &= jax.random.bits(of_turn, flat.shape, "uint16") < chance * 2**16
+        # The k-th who moves is where as many as k have been counted; past the last one that is the number of places.
+        who = jnp.searchsorted(jnp.cumsum(moves), jnp.arange(1, free + 1)).astype(jnp.int32)
+        goes = who < places
+        _, where = jax.lax.sort_key_val(jax.random.bits(of_place, (free,)), state.free)
+        arrives = jnp.where(goes, flat[jnp.minimum(who, places - 1)], 0)
+        flat = flat.at[where].set(arrives).at[who].set(0, mode="drop")
+        return Town(flat.reshape(state.kind.shape), jnp.where(goes, who, where))
 
     def observe(self, state: Town, key: PRNGKeyArray) -> dict[str, Array]:
         same, everyone = self._around(state.kind)

@@ -168,11 +168,11 @@ study = el.Study(
             steps=200,
             every=50,
             seeds=8,
-            conditions=(*CONTEXT, "weights", "weights-one-run"),
+            conditions=CONTEXT,
             set=QUICK | {"until": 200, "lineages": 16, "lifetime": 50, "turns": 2},
             about="48 units instead of 256, and 0.4 million steps of training instead of 8; 16 lineages of each "
-            "network. In weights, 26 thousand steps a generation instead of 100, three networks instead of five. Fewer "
-            "conditions",
+            "network. Fewer conditions; lineages in weights, which would need more than 200 seeds to be judged, "
+            "belong to the larger sizes",
         ),
         "full": el.Size(
             steps=1000,

@@ -250,7 +250,7 @@ def _weights() -> list[el.Claim]:
             0.5,
             published=published,
             about=symbol,
-            expect="inconclusive",
+            expect="untested",
         ),
         el.Claim(
             "In weights it goes on building up after the second generation",
@@ -259,7 +259,7 @@ def _weights() -> list[el.Claim]:
             0.5,
             published=published,
             about=symbol,
-            expect="inconclusive",
+            expect="untested",
         ),
         el.Claim(
             "In weights, a lineage gets further than one run of as many steps",
@@ -268,7 +268,7 @@ def _weights() -> list[el.Claim]:
             0.5,
             published=published,
             about=f"{symbol}. The best of five each",
-            expect="inconclusive",
+            expect="untested",
         ),
         el.Claim(
             "New weights without others to watch gain nothing",
