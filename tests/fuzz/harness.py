@@ -6,17 +6,21 @@ that there was no memory for, a wait without end.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import random
 import shutil
 import signal
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import emergelab as el
+from emergelab.engine.driver import cells_of
 from emergelab.errors import UserError
 from emergelab.lm import Ledger, Replay, Scripted
 from emergelab.report.assemble import report_run
@@ -27,6 +31,7 @@ from emergelab.runs.store import Store
 
 from ..engine.systems import Drift
 from ..lm.societies import Pair
+from . import studio
 from .mutations import CANARY, change
 
 FILES = Path(__file__).resolve().parents[1] / "runs" / "importers" / "files"
@@ -53,6 +58,20 @@ class Hostile:
         lm = Scripted(lambda request: "cooperate")
         el.run(Pair(), conditions={"model": {"policy": "model"}}, seeds=1, steps=4, out=self.society, lm=lm,
                progress=False)  # fmt: skip
+        self.judged = shutil.copytree(self.drift, folder / "judged")
+        (self.judged / "verdicts.json").write_text(json.dumps([studio.VERDICT] * 2))
+        self.edited = folder / "edited"
+        # what is not finite is no JSON, so it goes to interventions.npz as large arrays do
+        el.run(Drift(d=16), steps=4, every=2, seeds=1, out=self.edited, progress=False,
+               interventions=[el.Clamp("force", np.full(16, np.nan, np.float32), during=(1, 3))])  # fmt: skip
+        self.cut = shutil.copytree(self.drift, folder / "cut")
+        info = self.cut / "run.json"
+        info.write_text(info.read_text().replace('"finished"', '"interrupted"'))
+        for file in (self.cut / "checkpoints").iterdir():
+            file.unlink()
+        self.served = folder / "served"
+        shutil.copytree(self.judged, self.served / "good")
+        self._addresses: studio.Addresses | None = None
         self.logs = sorted(p for p in FILES.iterdir() if p.suffix != ".py" and p.name != "__pycache__")
 
     def attempt(self, target: str, rng: random.Random) -> str:
@@ -61,10 +80,15 @@ class Hostile:
         Raises:
             Finding: anything else happened.
         """
+        if target == "address":
+            return self._asked(rng)
         shutil.rmtree(self.copy.parent, ignore_errors=True)
         self.copy.parent.mkdir()
-        original = {"importer": rng.choice(self.logs), "log": self.society}.get(target, self.drift)
-        here = self.copy.with_name(original.name) if target == "importer" else self.copy
+        original = {
+            "importer": rng.choice(self.logs), "upload": rng.choice([f for f in self.logs if f.is_file()]),
+            "log": self.society, "verdicts": self.judged, "interventions": self.edited, "resume": self.cut,
+        }.get(target, self.drift)  # fmt: skip
+        here = self.copy.with_name(original.name) if target in ("importer", "upload") else self.copy
         (shutil.copytree if original.is_dir() else shutil.copy)(original, here)
         file = _one_of(here, target, rng)
         where = file.relative_to(self.copy.parent)
@@ -90,6 +114,20 @@ class Hostile:
             raise Finding(f"{said}: code ran, or a file appeared outside")
         return outcome
 
+    def _asked(self, rng: random.Random) -> str:
+        """An address is asked of a studio, which begins with the first one."""
+        if self._addresses is None:
+            self._addresses = studio.Addresses(self.served)
+        try:
+            return self._addresses.ask(rng)
+        except Exception as error:
+            raise Finding(f"address: {error}") from error
+
+    def close(self) -> None:
+        """End what still goes on."""
+        if self._addresses is not None:
+            self._addresses.close()
+
     def _outside(self) -> list[str]:
         return sorted(p for p in os.listdir(self.folder)) + sorted(os.listdir(self.copy.parent))
 
@@ -100,13 +138,14 @@ def _one_of(here: Path, target: str, rng: random.Random) -> Path:
         return here
     patterns = {
         "run.json": ("run.json",), "checkpoint": ("checkpoints/*", "kept/*"), "log": ("events/*",),
+        "verdicts": ("verdicts.json",), "interventions": ("interventions.npz",), "resume": ("run.json",),
         "data": ("data.zarr/**/*",), "report": ("run.json", "checkpoints/*.json", "data.zarr/*/zarr.json"),
     }  # fmt: skip
     found = [f for p in patterns.get(target, ("**/*",)) for f in here.glob(p) if f.is_file() and f.stat().st_size]
     return rng.choice(sorted(found))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _soon() -> Iterator[None]:
     """An alarm for what would never end."""
 
@@ -163,6 +202,15 @@ def _report(here: Path) -> None:
         page.unlink(missing_ok=True)
 
 
+def _interventions(here: Path) -> None:
+    run = el.load(here)
+    cells_of(run.place, run.info, Drift)
+
+
+def _resume(here: Path) -> None:
+    el.resume(here, progress=False, workers=1)
+
+
 READERS: dict[str, Callable[[Path], None]] = {
     "importer": _importer,
     "run.json": _run,
@@ -170,4 +218,9 @@ READERS: dict[str, Callable[[Path], None]] = {
     "checkpoint": _checkpoint,
     "log": _log,
     "report": _report,
+    "verdicts": studio.verdicts,
+    "interventions": _interventions,
+    "resume": _resume,
+    "upload": studio.upload,
+    "address": lambda here: None,  # an address is no file: `Hostile.attempt` asks a studio for it
 }

@@ -31,13 +31,16 @@ KEY = "sk-not-to-be-seen-9876543210"
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
-    yield Hostile(tmp_path_factory.mktemp("fuzz"))
+    made = Hostile(tmp_path_factory.mktemp("fuzz"))
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize("target", READERS)
 def test_data_or_one_line(hostile: Hostile, target: str) -> None:
+    slow = target in ("report", "resume", "upload")
     quick = settings(
-        max_examples=4 if target == "report" else 25, deadline=None, database=None, derandomize=True,
+        max_examples=4 if slow else 25, deadline=None, database=None, derandomize=True,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )  # fmt: skip
 

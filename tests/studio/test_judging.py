@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -87,6 +88,11 @@ def test_damaged_verdicts_are_one_line(run: Any) -> None:
     run.place.write("verdicts.json", b"[{]")
     found, wrong = judging._on_disk(run)
     assert found == [] and "judge the run again" in wrong
+    odd = [VERDICT | {"value": "high"}, VERDICT | {"published": 3}, VERDICT | {"verdict": "maybe"}, VERDICT | {"p": []}]
+    for damaged in (b'{"text": 1}', b"[" * 100_000, *(json.dumps([v]).encode() for v in odd)):
+        run.place.write("verdicts.json", damaged)
+        found, wrong = judging._on_disk(run)
+        assert found == [] and wrong.count("\n") == 0 and wrong
     run.place.write("verdicts.json", b'{"text": 1}')
     assert judging._on_disk(run)[0] == []
 

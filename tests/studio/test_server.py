@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import re
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -114,6 +117,37 @@ def test_what_is_served_of_a_run(port):
     status, headers, body = ask(port, "/download?name=a&what=csv")
     assert status == 200 and body.startswith(b"condition,seed,time,x")
     assert headers["Content-Disposition"] == 'attachment; filename="a.csv"'
+
+
+def declared(port, head, body=b""):
+    """What the server says to a request of which only the beginning is sent."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
+        wire.sendall(head.encode() + body)
+        return wire.makefile("rb").read()
+
+
+def test_a_body_above_the_limit_is_refused_before_it_is_read(port):
+    head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 200000000\r\n\r\n"
+    assert declared(port, head).startswith(b"HTTP/1.1 400")
+
+
+def test_a_message_above_the_limit_is_refused_before_it_is_read(port):
+    _, _, page = ask(port, "/measure")
+    token = re.search(rb'"token": ?"([^"]+)"', page)[1].decode()
+    head = (
+        f"GET /measure/ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Protocol: bokeh, {token}\r\n\r\n"
+    )
+    # the head of one message of 100 MB, of which nothing follows
+    answer = declared(port, head, b"\x82\xff" + struct.pack("!Q", 100_000_000))
+    assert answer.startswith(b"HTTP/1.1 101") and b"message too big" in answer
+
+
+@pytest.mark.parametrize("query", [f"name=a&what=figure&file={'x' * 300}.png", f"name={'a' * 300}&what=csv"])
+def test_a_name_that_no_disk_takes_is_one_line(port, folder, query):
+    status, _, body = ask(port, f"/download?{query}")
+    assert status == 404 and body.count(b"\n") == 0 and str(folder).encode() not in body
 
 
 def test_a_token_is_asked_for_once(folder):

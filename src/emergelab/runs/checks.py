@@ -56,6 +56,8 @@ def problem(info: Mapping[str, Any]) -> str:
     system, made = info.get("system"), info.get("provenance")
     if not isinstance(system, dict) or not all(isinstance(system.get(k), str) for k in ("name", "module", "qualname")):
         return "it does not name its system"
+    if not all(part.isidentifier() for part in system["module"].split(".")):
+        return "the module of its system is none"
     if not isinstance(made, dict) or not isinstance(made.get("versions"), dict) or "command" not in made:
         return "it does not say what made it"
     if not isinstance(info.get("wall_seconds"), int | float) or not isinstance(info.get("taps"), list):

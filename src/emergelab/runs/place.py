@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import contextlib
 import errno
+import functools
 import os
 import uuid
 from collections.abc import Iterator
@@ -22,6 +25,8 @@ _REMEDY = {
     errno.EPERM: "make the folder writable",
     errno.EROFS: "make the file system writable",
 }  # fmt: skip
+
+_PATIENCE = 10.0  # seconds that Zarr's thread may take to end
 
 
 class Place:
@@ -137,6 +142,7 @@ class Place:
         """A Zarr store at `name`."""
         from zarr.storage import FsspecStore, LocalStore
 
+        _end_zarr_in_peace()
         if self.local is not None:
             return LocalStore(self._at(name), read_only=read_only)
         return FsspecStore.from_url(f"{self.url.rstrip('/')}/{name}", read_only=read_only)
@@ -161,3 +167,30 @@ class Place:
                     f"{self.url}: another process is writing this run; wait for it or stop it first"
                 ) from None
             yield
+
+
+@functools.cache
+def _end_zarr_in_peace() -> None:
+    """Let Zarr's thread finish when the process ends, so that the last line is the one that says what was wrong.
+
+    Zarr writes several files at once and leaves the others alone when one fails (a full disk), and at the end it gives
+    its thread a fifth of a second. On a busy machine that is too little: both would end in tracebacks on the error
+    stream.
+    """
+    from zarr.core import sync  # registers Zarr's own end, which therefore comes after this one
+
+    async def rest() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others)
+
+    def end() -> None:
+        loop, thread = sync.loop[0], sync.iothread[0]
+        if loop is None or thread is None or not thread.is_alive():
+            return
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(rest(), loop).result(_PATIENCE)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_PATIENCE)
+
+    atexit.register(end)

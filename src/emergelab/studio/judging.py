@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 
 from ..report.interval import estimate_words, holds, number
+from ..runs.checks import one_line
 from .pieces import html, notice, picture, plain_table, worked
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ __all__ = ["judging", "published_effect"]
 _WIDTH, _HEIGHT, _EDGE = 560.0, 30.0, 8.0
 _TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
 _WORDS = ("supported", "refuted", "inconclusive", "untested")
+_TEXTS = ("direction", "unit", "test", "published", "about", "method", "reason", "note")
+_NUMBERS = ("margin", "value", "low", "high", "level", "seeds", "p", "p_raw", "more_seeds")
 
 _STYLE = """
 .claim { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 6fr); gap: 2px 18px; padding: 6px 0;
@@ -85,11 +88,28 @@ def _on_disk(run: Run) -> tuple[list[dict[str, Any]], str]:
         return [], ""
     try:
         found = json.loads(run.place.read("verdicts.json"))
-        if not isinstance(found, list) or any({"text", "verdict"} - set(row) for row in found):
+        if not isinstance(found, list) or not all(_is_verdict(row) for row in found):
             raise ValueError("it holds no list of verdicts")
-    except (ValueError, TypeError, OSError) as error:
-        return [], f"verdicts.json cannot be read ({error}); judge the run again"
+    except (ValueError, OSError, RecursionError) as error:
+        return [], f"verdicts.json cannot be read ({one_line(error)}); judge the run again"
     return found, ""
+
+
+def _is_verdict(row: Any) -> bool:
+    """Whether something from JSON is a verdict whose texts are texts and whose numbers are numbers."""
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str) or row.get("verdict") not in _WORDS:
+        return False
+    each = row.get("by_seed")
+    return (
+        all(isinstance(row.get(name), str | None) for name in _TEXTS)
+        and all(_is_number(row.get(name)) for name in _NUMBERS)
+        and (each is None or (isinstance(each, list) and all(_is_number(x) for x in each)))
+    )
+
+
+def _is_number(x: Any) -> bool:
+    """Whether it is a number that a float can hold, or none."""
+    return x is None or isinstance(x, float) or (type(x) is int and abs(x) < 1 << 1000)
 
 
 def _needs(run: Run, study: Study) -> pn.viewable.Viewable:

@@ -15,8 +15,10 @@ import panel as pn
 
 from ..errors import RunError, SiteError, UserError
 
-__all__ = ["STYLE", "html", "notice", "picture", "plain_table", "raised", "worked"]
+__all__ = ["MOST_BYTES", "STYLE", "html", "notice", "picture", "plain_table", "raised", "worked"]
 
+MOST_BYTES = 20_000_000
+"""The largest file that may be dropped on the page, bytes."""
 STYLE = """
 :host { display: block; color: inherit; }
 .em-piece { font-size: 14px; line-height: 1.45; color: inherit; overflow-wrap: anywhere; }

@@ -19,15 +19,13 @@ from ..instruments import Result
 from ..report.interval import number
 from ..report.measure import Measured, measure
 from ..report.questions import QUESTIONS, Facts, Question
-from .pieces import html, notice, picture, plain_table, worked
+from .pieces import MOST_BYTES, html, notice, picture, plain_table, worked
 
 if TYPE_CHECKING:
     from ..runs.run import Run
 
 __all__ = ["MOST_BYTES", "answer", "curves_of", "measure_page", "measure_upload", "questions"]
 
-MOST_BYTES = 20_000_000
-"""Largest file that is taken, bytes."""
 _ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".eval", ".nc")
 _MOST_ROWS = 24
 _MOST_CONDITIONS = 6

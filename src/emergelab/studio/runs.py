@@ -59,7 +59,11 @@ class Runs:
         return self._within(self.root.joinpath(*parts))
 
     def _within(self, path: Path) -> Path:
-        found = path.resolve()
+        try:
+            found = path.resolve()
+            found.exists()  # a name that is too long for the disk is found out here
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path.name[:60]!r} is no name of a file here ({_reason(error)})") from None
         if found == self.root or not found.is_relative_to(self.root):
             raise UserError(f"{path.name!r} leads out of the folder of runs; it is not served")
         return found
@@ -83,8 +87,8 @@ class Runs:
             UserError: it does not, or it is not there.
         """
         folder = self.path(name)
-        path = folder.joinpath(*parts).resolve()
-        if not path.is_relative_to(self.root) or not path.is_relative_to(folder):
+        path = self._within(folder.joinpath(*parts))
+        if not path.is_relative_to(folder):
             raise UserError(f"{'/'.join(parts)!r} leads out of the run {name!r}; it is not served")
         if not path.is_file():
             raise UserError(f"the run {name!r} has no file {'/'.join(parts)!r}")
@@ -168,7 +172,7 @@ class Runs:
         """What was last judged of a run; empty if nothing was, or if the file is damaged."""
         try:
             found = json.loads(self.file(name, "verdicts.json").read_bytes())
-        except (UserError, OSError, ValueError):
+        except (UserError, OSError, ValueError, RecursionError):
             return []
         return [v for v in found if isinstance(v, dict) and "verdict" in v] if isinstance(found, list) else []
 
@@ -176,6 +180,11 @@ class Runs:
         """Names of the pictures that were drawn of a run."""
         folder = self.path(name) / "figures"
         return sorted(p.name for p in folder.glob("*.png")) if folder.is_dir() else []
+
+
+def _reason(error: Exception) -> str:
+    """Why a name cannot be looked up, without the whole path, which is nobody's business on a page."""
+    return (error.strerror or "") if isinstance(error, OSError) else str(error)
 
 
 def _folders(path: Path) -> list[Path]:

@@ -24,12 +24,12 @@ from tornado.web import OutputTransform, RequestHandler
 from ..errors import UserError
 from . import pages, shell
 from .export import Download
+from .pieces import MOST_BYTES
 from .processes import Processes
 from .runs import Runs
 
 COOKIE = "emergelab_studio"
-UPLOAD_BYTES = 20 << 20
-"""The largest file that may be dropped on the page."""
+_MESSAGE_BYTES = MOST_BYTES * 4 // 3 + (64 << 10)  # a file arrives as base64 in one message, with a few words about it
 _SHORTEST_TOKEN = 16
 
 # Bokeh compiles its templates of HTML and its callbacks in the browser, so scripts of the page's own may be evaluated.
@@ -65,8 +65,8 @@ async def _serve(runs: Runs, host: str, port: int, token: str | None, most: int,
     query = f"?{urlencode({'token': token})}" if token else ""
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{server.port}/{query}"
+    _warm()
     print(f"studio: {address}   (runs in {runs.root}; Ctrl-C ends it, runs go on)", flush=True)
-    threading.Thread(target=_warm, daemon=True).start()
     if show:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     ended = asyncio.Event()
@@ -81,7 +81,7 @@ async def _serve(runs: Runs, host: str, port: int, token: str | None, most: int,
 
 
 def _warm() -> None:
-    """Import what pages need, so that the first one that asks need not wait."""
+    """Import what pages need, so that the first one need not wait. Two threads that import Zarr at once fail."""
     for name in ("xarray", "zarr", "emergelab.study", "emergelab.figures"):
         importlib.import_module(name)
 
@@ -119,8 +119,9 @@ def make_server(runs: Runs, processes: Processes, *, host: str, port: int, token
                 (r"/studio/(style\.css)", Asset),
                 (r"/download", Download, {"runs": runs}),
             ],
-            websocket_max_message_size=UPLOAD_BYTES * 3 // 2,
-            http_server_kwargs={"max_body_size": 1 << 20},
+            # What is larger is refused by the length that it declares, before any of it is read.
+            websocket_max_message_size=_MESSAGE_BYTES,
+            http_server_kwargs={"max_body_size": 64 << 10, "max_buffer_size": _MESSAGE_BYTES + (1 << 20)},
         )
     except OSError as error:
         raise UserError(f"port {port} of {host} cannot be had ({error.strerror}); choose another with --port") from None

@@ -14,6 +14,8 @@ from panel.theme.native import Native
 
 from ..errors import UserError
 from ..figures.style import COLOURS
+from .pieces import MOST_BYTES
+from .pieces import notice as notice  # pages take it from here
 from .processes import Processes
 from .runs import Runs
 
@@ -41,6 +43,30 @@ document.documentElement.dataset.theme = "{{ shade }}";
     keep(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
     location.reload();
   };
+  function tell(words) {
+    var line = document.getElementById("told");
+    line.textContent = words;
+    line.hidden = !words;
+  }
+  // A file that is too large is not sent at all: the event after this one finds the field empty.
+  document.addEventListener("input", function (event) {
+    var field = event.composedPath()[0];
+    if (field.type !== "file") return;
+    tell("");
+    for (var file of field.files) if (file.size > {{ most_bytes }}) {
+      var size = (file.size / 1e6).toFixed(1);
+      tell(file.name + " has " + size + " MB; at most {{ most_bytes // 1000000 }} MB are taken");
+      field.value = "";
+      return;
+    }
+  }, true);
+  var waiting = setInterval(function () {
+    if (!window.Bokeh || !Bokeh.documents.length) return;
+    clearInterval(waiting);
+    Bokeh.documents[0].on_event("connection_lost", function () {
+      tell("The studio does not answer any more. Runs go on without it; start it again and reload this page.");
+    });
+  }, 300);
 })();
 </script>
 {% endblock %}
@@ -55,7 +81,7 @@ document.documentElement.dataset.theme = "{{ shade }}";
   <button type="button" class="theme" onclick="switchTheme()" aria-label="switch between light and dark">
     {{ "light" if shade == "dark" else "dark" }}</button>
 </header>
-<main id="main" tabindex="-1">{{ embed(roots.main) }}</main>
+<main id="main" tabindex="-1"><p id="told" class="notice wrong" role="alert" hidden></p>{{ embed(roots.main) }}</main>
 {% endblock %}
 """
 _LINKS = (("Studies", "./"), ("Runs", "runs"), ("Measure", "measure"))
@@ -98,6 +124,7 @@ def page(build: Builder, runs: Runs, processes: Processes) -> Callable[[], Any]:
         here = pn.state.location.pathname if pn.state.location else ""
         template.add_variable("shade", theme)
         template.add_variable("links", _LINKS)
+        template.add_variable("most_bytes", MOST_BYTES)
         template.add_variable("here", here.lstrip("/") or "./")
         return template
 
@@ -107,12 +134,6 @@ def page(build: Builder, runs: Runs, processes: Processes) -> Callable[[], Any]:
 def html(text: str, **look: Any) -> pn.pane.HTML:
     """HTML of our own making; what comes from elsewhere must be escaped before."""
     return pn.pane.HTML(text, **({"sizing_mode": "stretch_width", "margin": (0, 0)} | look))
-
-
-def notice(text: str, *, wrong: bool = False) -> pn.pane.HTML:
-    """One sentence that the reader must see; `wrong` for what did not work."""
-    role = "alert" if wrong else "status"
-    return html(f'<p class="notice{" wrong" * wrong}" role="{role}">{escape(text)}</p>')
 
 
 def link(words: str, path: str, **query: str | Sequence[str]) -> str:
