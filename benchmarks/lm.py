@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import itertools
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import emergelab as el
 from emergelab import assets
 from emergelab.lm import Request
 from emergelab.lm.base import Address
+from emergelab.studies.societies.repeated_games_lm import RepeatedGamesLM
+from emergelab.studies.societies.repeated_games_lm._policies import POLICIES
 from measure import Row, carry_out, row, take_turns, timed
 
-PACKAGES = ("emergelab", "jax", "jaxlib", "numpy", "xllamacpp", "torch", "transformers")
+PACKAGES = ("emergelab", "jax", "jaxlib", "numpy", "xllamacpp", "torch", "transformers", "gdm-concordia")
 OPENING = (
     "You play a game with many others. In each round you meet one of them, whom you have not met before. Both of you "
     "choose at the same time. If both cooperate, both get 8 points. If one defects, it gets 10 points and the other "
@@ -158,7 +163,6 @@ def writing(rounds: int) -> list[Row]:
 
 def society(rounds: int) -> list[Row]:
     """(c) A generation of the donor game, against the same society whose agents are asked one after the other."""
-    import emergelab as el
     from emergelab.studies.societies.donor_game_lm import DonorGameLM
     from lm_peers import OneByOne
 
@@ -182,6 +186,79 @@ def society(rounds: int) -> list[Row]:
         row("a generation", "a loop over agents", "s", found["ours"], found["a loop over agents"],
             higher_is_better=False, note=note)
     ]  # fmt: skip
+
+
+_SIZES = {8: {"dilemmas": 4, "battles": 2, "ordinals": 2}, 32: {"dilemmas": 10, "battles": 6, "ordinals": 16}}
+_THOUGHT = 16  # tokens of each answer that an agent of Concordia gives itself
+
+
+def streams(rounds: int) -> list[Row]:
+    """(e) A round of repeated games: all agents at once, so many at a time, one by one, by Concordia, and again."""
+    rows = []
+    for agents in _SIZES:
+        times = rounds if agents == 8 else max(1, rounds // 3)
+        with tempfile.TemporaryDirectory() as folder:
+            works, said = _rounds(agents, folder)
+            # What was warmed up by 8 agents is warm for 32; but the first answers have to be in the cache.
+            take_turns(works if agents == 8 else {n: works[n] for n in ("32 streams", "again")}, 1)
+            found = take_turns(works, times)
+        ours, alone = found[f"{agents} streams"], found["a loop over agents"]
+        what = f"{agents} agents"
+        rows += [
+            row(f"{what}, {name}", "a loop over agents", "decisions/s", found[name], alone, note=said[name]())
+            for name in found
+            if name.endswith(("stream", "streams"))
+        ]
+        rows.append(
+            row(f"{what}, asked again", "the first time", "decisions/s", found["again"], ours, note=said["again"]())
+        )
+        if "Concordia" in found:
+            peer = f"Concordia, answers to itself of {_THOUGHT} tokens"
+            rows.append(row(what, peer, "decisions/s", ours, found["Concordia"], note=said["Concordia"]()))
+    return rows
+
+
+def _rounds(agents: int, folder: str) -> tuple[dict[str, Callable[[], float]], dict[str, Callable[[], str]]]:
+    """What plays one round of so many agents, as decisions a second, and what can be said of its last time."""
+    from emergelab.lm.wrappers import Cached, Limited
+    from lm_peers import Concordia, Counted, OneByOne
+
+    ours = MODELS.ours()
+    counts: dict[str, Counted] = {}
+    made = itertools.count()
+
+    def play(name: str, wrapped: Callable[[Any], Any], policy: Callable[[Any], Any] | None = None) -> float:
+        ours._openings.clear()
+        counts[name] = Counted(ours)
+        lm = wrapped(counts[name])
+        policies = {} if policy is None else {"model": policy(lm)}
+        with patch.dict(POLICIES, policies):
+            seconds = timed(
+                lambda: el.run(
+                    RepeatedGamesLM(**_SIZES[agents], rounds=2, wording="brief"), steps=1, seeds=1, lm=lm,
+                    out=f"{folder}/{next(made)}", progress=False,
+                )
+            )  # fmt: skip
+        return agents / seconds
+
+    cached: list[Cached] = []
+
+    def remembering(lm: Any) -> Cached:
+        cached.append(Cached(lm, f"{folder}/answers.sqlite"))
+        return cached[-1]
+
+    works: dict[str, Callable[[], float]] = {
+        f"{n} stream{'s' * (n > 1)}": lambda n=n: play(f"{n} stream{'s' * (n > 1)}", lambda lm: Limited(lm, 2 * n))
+        for n in (1, 8, 32)
+        if n <= agents
+    }
+    works["a loop over agents"] = lambda: play("a loop over agents", OneByOne)
+    works["again"] = lambda: play("again", remembering)
+    if agents == 8 and MODELS._here("concordia"):  # asked one by one, more agents cost it the same a decision
+        works["Concordia"] = lambda: play("Concordia", lambda lm: lm, lambda lm: Concordia(lm, _THOUGHT))
+    said: dict[str, Callable[[], str]] = {name: lambda name=name: counts[name].said() for name in works}
+    said["again"] = lambda: f"{cached[-1].hits} of {cached[-1].hits + cached[-1].misses} requests found in the cache"
+    return works, said
 
 
 _MEMORY = {
@@ -228,6 +305,7 @@ PARTS: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
     "b": ("Writing", writing),
     "c": ("A society", society),
     "d": ("Memory", memory),
+    "e": ("A society against one call at a time", streams),
 }
 
 

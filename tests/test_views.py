@@ -8,7 +8,7 @@ from PIL import Image
 
 import emergelab as el
 from emergelab.figures.film import animate, draw, strip
-from emergelab.views import Agents, Cells, Lines, Network, Scene, View
+from emergelab.views import Agents, Cells, Lines, Names, Network, Scene, View
 
 
 def scene(time=0):
@@ -43,6 +43,7 @@ def test_a_scene_is_plain_data():
         (lambda: Agents(np.zeros(1), np.zeros(1), kind=np.array([3]), kinds=("a",)), "agents: kind"),
         (lambda: Network(np.array([[0, 2]]), np.zeros(2), np.zeros(2)), "0 to 1"),
         (lambda: Network(np.array([[0, 1]]), np.zeros(2)), "both x and y"),
+        (lambda: Names(np.zeros(1), np.zeros(1), ["a", "b"]), "names: .*words 2"),
         (lambda: Network(np.array([[0, 1]]), weights=np.zeros(2)), "1 edges and 2 weights"),
     ],
 )
@@ -130,3 +131,9 @@ def test_a_legend_of_many_kinds_stays_within_the_picture():
     fig.canvas.draw()
     box = fig.legends[0].get_window_extent()
     assert box.x0 >= 0 and box.x1 <= fig.bbox.x1 and box.y0 >= 0
+
+
+def test_names_are_written_where_they_stand():
+    _, ax = el.figures.new()
+    draw(ax, Scene([Names(np.array([0.5, 2.0]), np.array([1.0, 3.0]), ["café", "hall"])]))
+    assert [(t.get_text(), t.get_position()) for t in ax.texts] == [("café", (0.5, 1.0)), ("hall", (2.0, 3.0))]

@@ -10,9 +10,9 @@ and computes nothing again.
         return Scene([Agents(at["x"].values, at["y"].values, state={"wealth": at["wealth"].values})])
 
 A scene is a stack of layers, the first one lowest: `Cells` (a grid or a raster, also the ground of a map), `Lines`
-(borders, ways, trajectories), `Network` (nodes and edges) and `Agents`. All coordinates of a scene are of one plane: x
-to the right, y upwards; cell (row, column) of a grid is the unit square whose lower left corner is (column, rows - 1 -
-row).
+(borders, ways, trajectories), `Network` (nodes and edges), `Agents` and `Names` (words at places). All coordinates of a
+scene are of one plane: x to the right, y upwards; cell (row, column) of a grid is the unit square whose lower left
+corner is (column, rows - 1 - row).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .errors import UserError
 if TYPE_CHECKING:
     from .runs.run import Run
 
-__all__ = ["Agents", "Cells", "Layer", "Lines", "Network", "Scene", "View"]
+__all__ = ["Agents", "Cells", "Layer", "Lines", "Names", "Network", "Scene", "View"]
 
 State = Mapping[str, Sequence[Any] | np.ndarray]
 
@@ -151,7 +151,24 @@ class Agents:
             _indices("agents", "kind", np.asarray(self.kind), self.kinds)
 
 
-Layer = Cells | Lines | Network | Agents
+@dataclass(frozen=True, eq=False)
+class Names:
+    """Words at places: the names on a map, the letters beside a table.
+
+    Attributes:
+        x, y: where the middle of each one is.
+        words: what stands there.
+    """
+
+    x: Num[np.ndarray, "..."]
+    y: Num[np.ndarray, "..."]
+    words: Sequence[str]
+
+    def __post_init__(self) -> None:
+        _same_length("names", {"x": self.x, "y": self.y, "words": self.words})
+
+
+Layer = Cells | Lines | Network | Agents | Names
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,15 +200,24 @@ class View:
         about: what one looks at, one sentence.
         needs: observables that it is made of; a run without one of them cannot be seen.
         conditions: those that can be seen; empty: all.
+        times: (run, condition, seed) -> the times that can be seen up to what is written, where a record tells of more
+            times than its own; None: those of the records.
     """
 
     scene: Callable[[Run, str, int, int], Scene]
     about: str = ""
     needs: Sequence[str] = ()
     conditions: Sequence[str] = ()
+    times: Callable[[Run, str, int], Sequence[int]] | None = None
+
+    def moments(self, run: Run, condition: str, seed: int) -> Sequence[int]:
+        """The times of a condition and a seed that can be seen, in steps."""
+        if self.times is None or not all(name in run.data for name in self.needs):
+            return [int(t) for t in run.data["time"].values]
+        return self.times(run, condition, seed)
 
     def at(self, run: Run, condition: str, seed: int, time: int) -> Scene:
-        """The scene of a condition and a seed at the recorded time that is nearest to `time`.
+        """The scene of a condition and a seed at the time nearest to `time` that can be seen.
 
         Raises:
             UserError: the run has no such condition or seed, lacks an observable, or has nothing there yet.
@@ -206,7 +232,9 @@ class View:
                 raise UserError(f"view: {run.path} has no {name} {wanted!r}; it has {', '.join(map(str, known[:12]))}")
         if self.conditions and condition not in self.conditions:
             raise UserError(f"view: condition {condition!r} has nothing to see; {', '.join(self.conditions)} have")
-        times = data["time"].values
+        times = np.asarray(self.moments(run, condition, seed))
+        if not times.size:
+            raise UserError(f"view: {run.path} has nothing written of condition {condition!r} and seed {seed} yet")
         return self.scene(run, condition, seed, int(times[np.abs(times - time).argmin()]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -264,3 +265,16 @@ def test_study_at_its_smallest(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(verdicts) == len(study.claims)
     assert {v["verdict"] for v in verdicts} <= {"supported", "refuted", "inconclusive"}
     assert [f.name for f, _ in study.draw(tiny)] == [f.name for f in study.figures]
+
+
+def test_the_view_shows_strategies_of_kept_states(tiny: Any, tmp_path: Path) -> None:
+    name = next(iter(tiny.info["conditions"]))
+    with pytest.raises(el.UserError, match="--keep log"):
+        study.view.at(tiny, name, 0, 4)
+    run = study.run("tiny", seeds=2, conditions=[name], keep=[0, 2], out=tmp_path / "run", progress=False)
+    first, later = (study.view.at(run, name, 1, t).layers[1] for t in (0, 4))
+    assert set(first.kind) == {2} and set(later.kind) <= {0, 1}
+    theta = run.state(2, name).sel(seed=1)["theta"].values
+    np.testing.assert_array_equal(np.stack([later.x, later.y], axis=1), theta[:, [0, 2]])
+    mean = float(run.data["strategy"].sel(condition=name, seed=1, time=2)[0])
+    assert np.mean(later.x) == pytest.approx(mean, rel=1e-5)

@@ -308,6 +308,15 @@ def test_the_tiny_size_is_judged_and_drawn(tiny):
     assert not tiny.diverged
 
 
+def test_the_view_shows_both_patterns(tiny):
+    cells, names = study.view.at(tiny, "bursty", 1, 40).layers
+    d = tiny.data.sel(condition="bursty", seed=1, time=40)
+    np.testing.assert_array_equal(cells.values[:9], d.pattern_1.transpose("to", "from").values)
+    np.testing.assert_array_equal(cells.values[-1], d.pattern_2.values)
+    assert np.isnan(cells.values[9]).all() and cells.values.shape == (11, 9)
+    assert names.words[:3] == ["x1", "l1", "x2"] and names.words[8] == "?"
+
+
 def test_training_lowers_the_loss_by_context_or_by_weights_as_the_data_say():
     """Bursty data teach to answer with labels of the context, independent draws to remember the classes."""
     system = InContext(**{**SMALL, "k": 16}, rate=3e-3)

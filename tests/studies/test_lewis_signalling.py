@@ -241,6 +241,16 @@ class _Whole:
         self.info = {"conditions": {c: {"parameters": {"states": n}} for c, n in states.items()}}
 
 
+def test_the_view_shows_the_code_of_the_first_pair(tiny):
+    cells, names = study.view.at(tiny, "n3", 1, 40).layers
+    d = tiny.data.sel(condition="n3", seed=1, time=40)
+    says, does = (d[name].values.astype(int)[:3] for name in ("says", "does"))
+    for state, signal in product(range(3), range(3)):
+        said, meant = says[state] == signal, does[signal] == state
+        assert cells.values[state, signal] == (1 if said and meant else 2 if said else 3 if meant else 0)
+    assert names.words == ["1", "2", "3", "a", "b", "c"]
+
+
 def test_every_figure_is_drawn_for_all_conditions_of_the_quick_size(tiny):
     for figure in study.figures:
         assert figure.draw(_Whole(tiny)).axes

@@ -247,16 +247,30 @@ def test_study_at_its_smallest(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_view_tells_every_first_hearing_once(tiny: Any) -> None:
     view = study.view
     assert view is not None
-    times = tiny.data["time"].values
-    scenes = [view.at(tiny, "full", 0, int(t)) for t in times]
-    end = tiny.data.sel(condition="full", seed=0, time=times[-1])
+    slots = view.moments(tiny, "full", 0)
+    assert list(slots) == list(range(192))
+    scenes = [view.at(tiny, "full", 0, t) for t in slots]
+    end = tiny.data.sel(condition="full", seed=0).isel(time=-1)
     told = int((end["told_by"].values >= 0).sum())
     assert told > 0 and sum(len(s.messages) for s in scenes) == told
-    network = scenes[-1].layers[0]
     heard = end["heard_at"].transpose("fact", "agent").values[town.PARTY] >= 0
-    np.testing.assert_array_equal(network.kind, heard.astype(int))
-    ties = end["ties"].transpose("agent", "other").values
-    assert len(network.edges) == (np.triu(ties + ties.T, 1) > 0).sum()
+    np.testing.assert_array_equal(scenes[-1].layers[4].kind, heard.astype(int))
+    # two people a line, and both are told of it
+    talks = sum(2 * (len(s.layers[3].x) // 3) for s in scenes)
+    assert talks == end["ties"].values.sum() > 0
+
+
+def test_people_stand_within_the_walls_of_their_place(tiny: Any) -> None:
+    public = int(tiny.info["conditions"]["full"]["parameters"]["places"])
+    for slot in (5, 45, 100, 191):
+        houses, homes, names, _, people = study.view.at(tiny, "full", 1, slot).layers
+        corners = np.concatenate([np.stack([w.x, w.y], axis=1)[::6] for w in (houses, homes)])
+        assert len(corners) == len(names.words) and len(houses.x) == 6 * public
+        record = tiny.data.sel(condition="full", seed=1, time=32 * (slot // 32 + 1))
+        place = record["walked"].transpose("slot", "agent").values[slot % 32].astype(int)
+        inside = np.stack([people.x, people.y], axis=1) - corners[place]
+        assert (inside > 0).all() and (inside < 5).all()
+        assert len(set(zip(people.x, people.y, strict=True))) == len(place), "nobody stands on another"
 
 
 def test_slots_are_told_as_day_and_hour() -> None:

@@ -11,11 +11,14 @@ import pytest
 from jaxtyping import Array, Float, PRNGKeyArray
 
 import emergelab as el
-from emergelab.views import Agents, Cells, Lines, Network, Scene, View
+from emergelab.views import Agents, Cells, Lines, Names, Network, Scene, View
 
 pytest.importorskip("panel")
 
+from emergelab.runs.run import load
 from emergelab.studio import player, scenes
+
+from .test_runs import grow, laid
 
 N = 6
 
@@ -195,3 +198,82 @@ def test_a_run_is_a_page_with_and_without_a_study(run: Any) -> None:
 
     assert isinstance(player.player(run, None), pn.viewable.Viewable)
     assert isinstance(player.player(run, Seen(None)), pn.viewable.Viewable)  # type: ignore[arg-type]
+
+
+# -- runs that grow -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def growing(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A page on a run of which 3 of 8 records are written, the run's folder, and whether somebody writes it."""
+    laid(tmp_path / "run", records=8, done=3, status="running")
+    writes = {"now": True}
+    monkeypatch.setattr(player, "grows", lambda run: writes["now"])
+    return player._Player(load(tmp_path / "run"), None, ["x"]), tmp_path / "run", writes
+
+
+def test_who_follows_stays_at_the_newest_record(growing: Any) -> None:
+    page, folder, _ = growing
+    assert page.follow.visible and page.follow.value and page.slider.value == 20
+    page.look()
+    assert page.slider.options == [0, 10, 20]
+    grow(folder, 3, 5)
+    page.look()
+    assert page.slider.options == [0, 10, 20, 30, 40] and page.slider.value == 40
+    assert page.stage.source.data["top"].tolist() == [4.0, 8.0] and "5 of 8" in page.written.object
+
+
+def test_who_looks_back_is_left_there_and_may_follow_again(growing: Any) -> None:
+    page, folder, _ = growing
+    page.slider.value = 10
+    assert not page.follow.value
+    grow(folder, 3, 5)
+    page.look()
+    assert page.slider.value == 10 and page.slider.options[-1] == 40
+    page.follow.value = True
+    assert page.slider.value == 40
+
+
+def test_play_comes_to_the_end_and_then_follows(growing: Any) -> None:
+    page, folder, _ = growing
+    page.slider.value = 0
+    page._toggle()
+    for _ in range(3):
+        page._tick()
+    assert page.ticking is None and page.slider.value == 20 and page.follow.value
+    grow(folder, 3, 4)
+    page.look()
+    assert page.slider.value == 30
+
+
+def test_once_nobody_writes_the_last_records_are_found_and_the_disk_is_left_alone(growing: Any) -> None:
+    page, folder, writes = growing
+    page.page()
+    assert page.looking is not None
+    grow(folder, 3, 8)
+    writes["now"] = False
+    page.look()
+    assert page.slider.options[-1] == 70 and page.slider.value == 70
+    assert page.looking is None and not page.follow.visible and not page.written.visible
+
+
+def test_a_run_that_is_finished_is_not_followed(run: Any) -> None:
+    page = player._Player(run, None, ["total"])
+    page.page()
+    assert page.looking is None and not page.follow.visible and page.slider.value == 0
+
+
+def test_a_view_may_show_more_times_than_there_are_records(run: Any) -> None:
+    view = View(lambda r, c, s, t: Scene([Cells(np.full((1, 1), t))], f"{t}"), times=lambda r, c, s: range(13))
+    page = player._Player(run, Seen(view).view, ["total"])
+    assert page.slider.options == list(range(13)) and view.at(run, "a", 0, 7).title == "7"
+    page.slider.value = 7
+    assert "7" in page.title.object
+    page.what.value = "total"
+    assert page.slider.options == [0, 5, 10, 15, 20] and page.slider.value == 5
+
+
+def test_names_stand_where_they_are_put() -> None:
+    stage = scenes.Stage(Scene([Cells(np.zeros((2, 2))), Names(np.array([0.5]), np.array([1.5]), ["<café>"])]))
+    assert stage._sources[1]["names"].data["words"] == ["<café>"]
+    assert stage.fits(Scene([Cells(np.zeros((2, 2))), Names(np.zeros(2), np.zeros(2), ["a", "b"])]))

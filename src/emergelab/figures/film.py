@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
-from ..views import Agents, Cells, Lines, Network, Scene
+from ..views import Agents, Cells, Lines, Names, Network, Scene
 from .style import COLOURS, GREY, HEATMAP, INK, MUTED, new, png
 
 if TYPE_CHECKING:
@@ -99,6 +99,9 @@ def draw(
             ax.plot(layer.x, layer.y, color=inks[layer.kind], lw=0.8)
         elif isinstance(layer, Network):
             _network(ax, layer)
+        elif isinstance(layer, Names):
+            for x, y, words in zip(layer.x, layer.y, layer.words, strict=True):
+                ax.text(x, y, words, color=INK, fontsize=5, ha="center", va="center", zorder=4)
         else:
             _agents(ax, layer)
     ax.set_aspect("equal")
@@ -191,7 +194,7 @@ def _legend(fig: Figure, scenes: Sequence[Scene]) -> None:
                 known |= dict(zip(layer.kinds, _GROUND, strict=False))
             elif isinstance(layer, (Agents, Network)):
                 known |= dict(zip(layer.kinds, COLOURS, strict=False))
-    handles: list[Any] = [Patch(facecolor=colour, edgecolor=GREY, label=name) for name, colour in known.items()]
+    handles: list[Any] = [Patch(facecolor=colour, edgecolor=GREY, label=name) for name, colour in known.items() if name]
     lines = {kind: ink for kind, ink in _inks(scenes).items() if kind}
     # A single kind of lines speaks for itself.
     if len(lines) > 1:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import panel as pn
-from bokeh.models import ColumnDataSource, DataRange1d, HoverTool, Line, VArea
+from bokeh.models import ColumnDataSource, CustomJS, DataRange1d, HoverTool, Line, VArea
 from bokeh.plotting import figure
 from jaxtyping import Float
 
@@ -24,7 +24,13 @@ _POINTS = 24_000  # of thin curves in one plot: more than that makes panning stu
 _MEAN_POINTS = 2_000  # of a bold curve: more than a wide screen has columns
 _SHOWN = 8  # plots at first; the rest are a choice away
 _COLOURED = 6  # conditions at first: more cannot be told apart by colour
+_FIRST = 4  # plots that a first screen of two columns shows; the others are made once these are drawn
 _PERIOD = 1000  # ms between two looks at the disk
+_LATER = 20  # ms after which the first plots are made, so that the page itself is on its way before
+_REST = 200  # ms without a movement after which what has come into sight is drawn
+
+# Thin curves are most of what is painted, so they rest while a plot is dragged. The server need not know.
+_DRAGGED = "for (const seeds of thin) seeds.setv({visible: cb_obj.event_name === 'panend'}, {sync: false})"
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class _Group:
 class _Plot:
     name: str
     figure: Any
+    thin: list[Any]  # renderers of the seeds
     sources: list[tuple[ColumnDataSource, ColumnDataSource, ColumnDataSource]]
 
 
@@ -80,11 +87,15 @@ class Board:
         self._note = html("")
         columns = "repeat(auto-fit, minmax(min(100%, 430px), 1fr))"
         look = {"display": "grid", "grid-template-columns": columns, "gap": "8px 16px"}
-        self._grid = pn.Column(sizing_mode="stretch_width", styles=look)
+        # A column of Panel's holds a button for scrolling, unseen, which would take a cell of the grid.
+        alone = [".scroll-button { display: none !important; }"]
+        self._grid = pn.Column(sizing_mode="stretch_width", styles=look, stylesheets=alone)
         self._plots: list[_Plot] = []
         self._onsets: list[Float[np.ndarray, "seed"]] = []
-        self._waiting = False
+        self._stretch = 1
+        self._movements = 0
         self._extent: tuple[float, float] | None = None  # of the times that there were when last drawn
+        self._covered: tuple[float, float, float] | None = None  # times that are drawn, and how many were in sight
         for widget in (
             self._observables,
             self._conditions,
@@ -96,10 +107,16 @@ class Board:
         ):
             widget.param.watch(lambda _: self._build(), "value")
         self._align.param.watch(lambda _: self._aligned(), "value")
-        self._build()
 
     def view(self) -> pn.viewable.Viewable:
-        """The board as a part of a page; it follows its runs while they grow."""
+        """The board as a part of a page; it follows its runs while they grow.
+
+        The plots come after the page: they are made while the browser still reads its scripts.
+        """
+        if pn.state.curdoc is None:
+            self._build()
+        else:
+            pn.state.curdoc.add_timeout_callback(self._begin, _LATER)
         if any(self._grows()):
             self._clock = pn.state.add_periodic_callback(self.tick, period=_PERIOD)
         which = pn.Row(self._observables, self._conditions, sizing_mode="stretch_width")
@@ -145,64 +162,99 @@ class Board:
             if condition in self._conditions.value
         ]
 
-    def _build(self) -> None:
+    def _begin(self) -> None:
+        """Make the plots that a first screen shows; the others follow when the browser has drawn these."""
+        self._build(_FIRST)
+        pn.state.onload(self._complete)
+
+    def _build(self, first: int | None = None) -> None:
+        """Make all plots anew, or only the first few of them."""
         groups = self._groups()
         self._onsets = [self._onset_of(group) for group in groups] if self._align.value else []
-        time = DataRange1d(range_padding=0.02)
-        self._plots = [self._plot(name, groups, time) for name in self._observables.value]
+        self._time = DataRange1d(range_padding=0.02)
+        self._dragged = CustomJS(code=_DRAGGED)
+        self._plots = [self._plot(name, groups) for name in self._observables.value[:first]]
         for end in ("start", "end"):
-            time.on_change(end, self._moved)
+            self._time.on_change(end, self._moved)
         self._legend.object = '<div class="legend">' + "".join(map(_entry, groups)) + "</div>"
         self._fill()
-        self._grid[:] = [
-            pn.pane.Bokeh(plot.figure, sizing_mode="stretch_width", margin=0, theme=None) for plot in self._plots
-        ]
+        self._dragged.args = {"thin": [seeds for plot in self._plots for seeds in plot.thin]}
+        self._grid[:] = [_pane(plot) for plot in self._plots]
 
-    def _plot(self, name: str, groups: Sequence[_Group], time: DataRange1d) -> _Plot:
+    def _complete(self) -> None:
+        """Make the plots that are still missing."""
+        groups, have = self._groups(), {plot.name for plot in self._plots}
+        added = [self._plot(name, groups) for name in self._observables.value if name not in have]
+        if added:
+            self._plots += added
+            self._fill(added)
+            self._dragged.args = {"thin": [seeds for plot in self._plots for seeds in plot.thin]}
+            self._grid.extend([_pane(plot) for plot in added])
+
+    def _plot(self, name: str, groups: Sequence[_Group]) -> _Plot:
         about = next(curves.about[name] for curves in self._all if name in curves.about)
         plot = figure(
-            height=250, sizing_mode="stretch_width", x_range=time, title=name,
+            height=250, sizing_mode="stretch_width", x_range=self._time, title=name,
             x_axis_type="log" if self._log_x.value else "linear", y_axis_type="log" if self._log_y.value else "linear",
             x_axis_label=f"steps since the onset of {self._align.value}" if self._align.value else "step",
             y_axis_label=about if len(about) < 34 else "", tools="pan,xwheel_zoom,box_zoom,reset,save",
             active_drag="pan", active_scroll=None, toolbar_location="right",
         )  # fmt: skip
         _dress(plot)
-        sources, means = [], []
+        sources, means, seeds = [], [], []
         for group in groups:
             thin, bold = ColumnDataSource({"x": [], "y": []}), ColumnDataSource({"x": [], "y": [], "what": []})
             band = ColumnDataSource({"x": [], "low": [], "high": []})
             hue = group.colour
-            plot.add_glyph(thin, Line(x="x", y="y", line_color=hue, line_width=0.8, line_alpha=0.28))
+            seeds.append(plot.add_glyph(thin, Line(x="x", y="y", line_color=hue, line_width=0.8, line_alpha=0.28)))
             plot.add_glyph(band, VArea(x="x", y1="low", y2="high", fill_color=hue, fill_alpha=0.18))
             mean = Line(x="x", y="y", line_color=hue, line_width=2.6, line_dash=group.dash)
             means.append(plot.add_glyph(bold, mean))
             sources.append((thin, band, bold))
         tips = [("", "@what"), ("mean", "@y{0.0000a}"), ("step", "@x{0,0}")]
         plot.add_tools(HoverTool(renderers=means, tooltips=tips, visible=False))
-        return _Plot(name, plot, sources)
+        for event in ("panstart", "panend"):
+            plot.js_on_event(event, self._dragged)
+        return _Plot(name, plot, seeds, sources)
 
     # -- drawing ------------------------------------------------------------------------------------------------------
 
     def _moved(self, attr: str, old: Any, new: Any) -> None:
-        """Draw what is visible anew, a moment after the last movement; where all is drawn there is nothing to do."""
-        if self._waiting or self._stretch == 1 or pn.state.curdoc is None:
+        """Draw what has come into sight, once nothing has moved for a moment."""
+        if pn.state.curdoc is None:
             return
-        self._waiting = True
+        self._movements += 1
+        latest = self._movements
 
-        def now() -> None:
-            self._waiting = False
-            self._fill()
+        def rested() -> None:
+            if latest == self._movements and not self._enough():
+                self._fill()
 
-        pn.state.curdoc.add_timeout_callback(now, 200)
+        pn.state.curdoc.add_timeout_callback(rested, _REST)
 
-    def _fill(self) -> None:
+    def _enough(self) -> bool:
+        """Whether what is in sight is drawn, and about as finely as it can be."""
+        start, end = self._time.start, self._time.end
+        if self._stretch == 1 and self._covered is not None and self._covered[:2] == self._extent:
+            return True
+        if self._covered is None or self._extent is None or not _is_span(start, end):
+            return True
+        low, high, wide = self._covered
+        fine = end - start > 0.6 * wide or self._stretch == 1
+        return fine and (start >= low or low <= self._extent[0]) and (end <= high or high >= self._extent[1])
+
+    def _fill(self, plots: Sequence[_Plot] | None = None) -> None:
+        """Give curves to all plots, or to those that are new."""
         groups = self._groups()
-        self._stretch = 1
+        extents: list[float] = []
+        if plots is None:
+            plots, self._stretch = self._plots, 1
+        elif self._extent is not None:
+            extents += self._extent
         curves = sum(len(g.curves.values(g.curves.names[0], 0)) for g in groups) or 1
         each = max(60, min(_MEAN_POINTS, _POINTS // curves))
-        extents: list[float] = []
-        for plot in self._plots:
+        drawn: list[float] = []
+        for plot in plots:
             for i, (group, (thin, band, bold)) in enumerate(zip(groups, plot.sources, strict=True)):
                 if plot.name not in group.curves.names:
                     continue
@@ -212,10 +264,12 @@ class Board:
                 times = np.broadcast_to(group.curves.known(), values.shape)
                 if self._onsets:
                     times, values = _shifted(group.curves.known(), values, self._onsets[i])
-                extents += [float(times.min()), float(times.max())] if times.size else []
-                times, values = self._visible(times, values, plot.figure.x_range)
+                possible = times[times > 0] if self._log_x.value else times
+                extents += [float(possible.min()), float(possible.max())] if possible.size else []
+                times, values = self._visible(times, values)
                 if not values.size:
                     continue
+                drawn += [float(times.min()), float(times.max())]
                 if self._seeds.value:
                     x, y, stretch = thinned(times, values, each)
                     thin.data, self._stretch = {"x": x, "y": y}, max(self._stretch, stretch)
@@ -226,21 +280,22 @@ class Board:
                 if self._band.value:
                     step = max(1, len(mean) // _MEAN_POINTS)
                     there = np.isfinite(low[::step])
-                    band.data = {
-                        "x": times[0, ::step][there],
-                        "low": low[::step][there],
-                        "high": high[::step][there],
-                    }
+                    edges = {"x": times[0], "low": low, "high": high}
+                    band.data = {name: edge[::step][there].astype(np.float32) for name, edge in edges.items()}
         self._extent = (min(extents), max(extents)) if extents else None
+        if drawn:
+            first, last = min(drawn), max(drawn)
+            start, end = self._time.start, self._time.end
+            self._covered = (first, last, min(last - first, end - start) if _is_span(start, end) else last - first)
         self._note.object = self._words()
 
-    def _visible(self, times: np.ndarray, values: np.ndarray, span: DataRange1d) -> tuple[np.ndarray, np.ndarray]:
+    def _visible(self, times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The records in sight and half as much on either side; all of them before anything was moved."""
         if self._log_x.value:
             keep = times[0] > 0
             times, values = times[:, keep], values[:, keep]
-        start, end = span.start, span.end
-        if not (isinstance(start, (int, float)) and isinstance(end, (int, float)) and end > start and times.size):
+        start, end = self._time.start, self._time.end
+        if not (_is_span(start, end) and times.size):
             return times, values
         if self._extent is not None and start <= self._extent[0] and end >= self._extent[1]:
             return times, values  # all that there was is in sight, so what has come since is wanted too
@@ -326,6 +381,15 @@ def _shifted(
         moved[row, before - at : before - at + count] = seed
     common = (np.arange(width) - before) * float(times[1] - times[0])
     return np.broadcast_to(common, moved.shape), moved
+
+
+def _is_span(start: Any, end: Any) -> bool:
+    """Whether a range has its ends already; the browser finds them when it draws for the first time."""
+    return isinstance(start, (int, float)) and isinstance(end, (int, float)) and end > start
+
+
+def _pane(plot: _Plot) -> pn.viewable.Viewable:
+    return pn.pane.Bokeh(plot.figure, sizing_mode="stretch_width", margin=0, theme=None)
 
 
 def _entry(group: _Group) -> str:

@@ -33,7 +33,7 @@ def listing(runs: Runs, processes: Processes) -> tuple[str, Sequence[Any]]:
     table = html(_listing(runs, processes))
     names = [r.name for r in runs.listing() if r.status != "no run"]
     chosen = pn.widgets.MultiChoice(
-        name="Compare runs", options=names, max_items=3, sizing_mode="stretch_width", max_width=460
+        label="Compare runs", options=names, max_items=3, sizing_mode="stretch_width", max_width=460
     )
     go = html("")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import panel as pn
 from ..errors import RunError, UserError
 from ..views import Cells, Network, Scene
 from .pieces import html, notice, raised
+from .runs import Runs
 from .scenes import Bars, BarStage, Stage, legend_of, places_of
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ __all__ = ["observed", "player", "recorded"]
 _STATE = "state, as the study shows it"
 _SPEEDS = {"1 a second": 1, "2 a second": 2, "5 a second": 5, "10 a second": 10, "20 a second": 20}
 _REMEMBERED = 60_000_000  # numbers in all scenes that are held for going back
+_LOOKED_AT = 20_000_000  # numbers that are read to find between which they lie
 _LOOK_BACK = 12
+_PERIOD = 1000  # ms between two looks at the disk while a run grows
 _DIMS = ("condition", "seed", "time")
 _TALK_STYLE = """
 .talk { display: flex; flex-direction: column-reverse; max-height: 460px; overflow-y: auto; padding-right: 6px; }
@@ -45,26 +49,51 @@ def recorded(run: Run, condition: str, seed: int) -> int:
     return 0
 
 
-def observed(run: Run, name: str, condition: str, seed: int, time: int) -> Scene | Bars:
+def grows(run: Run) -> bool:
+    """Whether a process is still writing a run."""
+    return Runs(Path(run.path).parent).status(run) == "running"
+
+
+def observed(
+    run: Run, name: str, condition: str, seed: int, time: int, limits: tuple[float, float] | None = None
+) -> Scene | Bars:
     """An observable at one time: cells where it has two further dims, bars where it has one, else bars over seeds.
 
     Of more than two further dims the last two are shown, at the first place of the others.
+
+    Args:
+        run: of which a record is shown.
+        name: of the observable.
+        condition, seed, time: which record; the nearest in time is taken.
+        limits: between which all records lie, as `limits_of` finds them, which reads far more than one record.
     """
     whole = run.data[name].sel(condition=condition)
     extra = [str(d) for d in whole.dims if d not in _DIMS]
     said = " ".join(filter(None, [name, f"[{whole.attrs['units']}]" if whole.attrs.get("units", "1") != "1" else ""]))
     if not extra:
         own = whole.transpose("seed", "time").values.astype(float)
-        low, high = _spread(own)
+        low, high = limits or _spread(own)
         at = int(np.abs(run.data["time"].values - time).argmin())
         return Bars([f"seed {s}" for s in run.data["seed"].values], own[:, at], low, high, said)
     whole = whole.sel(seed=seed).isel({d: 0 for d in extra[:-2]}).transpose("time", *extra[-2:])
-    low, high = _spread(whole.values)
+    low, high = limits or limits_of(run, name, condition, seed)
     now = whole.sel(time=time, method="nearest").values.astype(float)
     if len(extra) == 1:
         return Bars([str(x) for x in whole[extra[0]].values], now, low, high, said)
     return Scene([Cells(now, unit=str(whole.attrs.get("units", "")), name=name, low=low, high=high)],
                  title=f"{extra[-2]} downwards, {extra[-1]} to the right")  # fmt: skip
+
+
+def limits_of(run: Run, name: str, condition: str, seed: int) -> tuple[float, float]:
+    """Between which numbers an observable lies: in all records, or where they are very many, in some spread evenly."""
+    whole = run.data[name].sel(condition=condition)
+    extra = [str(d) for d in whole.dims if d not in _DIMS]
+    if extra:
+        whole = whole.sel(seed=seed).isel({d: 0 for d in extra[:-2]})
+    times, records = whole.sizes["time"], max(2, _LOOKED_AT * whole.sizes["time"] // max(1, whole.size))
+    if records < times:
+        whole = whole.isel(time=np.unique(np.linspace(0, times - 1, records).round().astype(int)))
+    return _spread(whole.values)
 
 
 def _spread(values: np.ndarray) -> tuple[float, float]:
@@ -76,10 +105,11 @@ def _spread(values: np.ndarray) -> tuple[float, float]:
 def player(run: Run, study: Study | None) -> pn.viewable.Viewable:
     """What there is to see of a run, time by time.
 
-    A study's view is drawn as it is declared; a run without one shows its observables as cells or bars.
+    A study's view is drawn as it is declared; a run without one shows its observables as cells or bars. While the run
+    grows the disk is looked at once a second, and what is new can be reached.
 
     Args:
-        run: growing or finished; what is written when the page is opened can be seen.
+        run: growing or finished.
         study: whose view is shown; None for a run without one.
     """
     view = study.view if study is not None else None
@@ -115,6 +145,11 @@ class _Player:
         self.back = pn.widgets.Button(label="Back", width=70, description="one record back")
         self.on = pn.widgets.Button(label="Forward", width=80, description="one record on")
         self.speed = pn.widgets.Select(label="Speed", options=_SPEEDS, value=5, width=130)
+        self.growing = grows(run)
+        self.follow = pn.widgets.Checkbox(
+            label="Follow the newest record", value=self.growing, visible=self.growing, margin=(12, 8)
+        )
+        self.written = html("", visible=self.growing, margin=(0, 8))
         self.picture = pn.pane.Bokeh(sizing_mode="scale_width", margin=(4, 8))
         self.title = html("", margin=(0, 8))
         self.legend = html("", margin=(0, 8))
@@ -123,9 +158,13 @@ class _Player:
         self.stage: Stage | BarStage | None = None
         self.places: np.ndarray | None = None
         self.held: OrderedDict[tuple[Any, ...], Scene | Bars] = OrderedDict()
+        self.limits: dict[tuple[str, str, int], tuple[float, float]] = {}
         self.ticking: Any = None
+        self.looking: Any = None
+        self.ours = False  # whether the scrubber is being moved by the page, not by its reader
         self.about = html("")
-        self.slider.param.watch(self._show, "value")
+        self.slider.param.watch(self._moved, "value")
+        self.follow.param.watch(self._followed, "value")
         self.what.param.watch(self._other, "value")
         for widget in (self.condition, self.seed):
             widget.param.watch(self._other, "value")
@@ -138,11 +177,14 @@ class _Player:
 
     def page(self) -> pn.viewable.Viewable:
         """Everything below each other; the conversation stands beside the picture where there is room."""
+        if self.growing:
+            self.looking = pn.state.add_periodic_callback(self.look, period=_PERIOD)
         return pn.Column(
             self.about,
             pn.FlexBox(self.what, self.condition, self.seed, self.speed),
-            pn.FlexBox(self.back, self.play, self.on),
+            pn.FlexBox(self.back, self.play, self.on, self.follow),
             self.slider,
+            self.written,
             self.wrong,
             self.title,
             pn.FlexBox(
@@ -158,17 +200,28 @@ class _Player:
 
     def _times(self) -> list[int]:
         """Recorded times of what is chosen; the first one before anything is written."""
-        times = [int(t) for t in self.run.data["time"].values]
-        return times[: max(1, recorded(self.run, self.condition.value, self.seed.value))]
+        condition, seed = self.condition.value, self.seed.value
+        if self.view is not None and self.what.value == _STATE:
+            times = [int(t) for t in self.view.moments(self.run, condition, seed)]
+            if self.view.times is not None:
+                return times or [0]
+        else:
+            times = [int(t) for t in self.run.data["time"].values]
+        return times[: max(1, recorded(self.run, condition, seed))]
 
     def _begin(self) -> None:
-        """Stand at the first record that can be seen, else at the last one; a view that shows neither gives way."""
-        for time in (self.slider.options[0], self.slider.options[-1]):
+        """Stand at a record that can be seen: the last one where a run is followed, else the first.
+
+        A view that shows neither gives way to observables.
+        """
+        self._tell()
+        ends = (self.slider.options[0], self.slider.options[-1])
+        for time in reversed(ends) if self.follow.value else ends:
             try:
                 self._scene(int(time))
             except (UserError, RunError):
                 continue
-            self.slider.value = time
+            self._go(time)
             return
         if self.what.value == _STATE and len(self.what.options) > 1:
             self.what.value = self.what.options[1]
@@ -179,8 +232,68 @@ class _Player:
         times, now = self._times(), self.slider.value
         self.places = None
         if self.slider.options != times:
-            self.slider.param.update(options=times, value=now if now in times else times[-1])
+            self._go(now if now in times else min(times, key=lambda t: abs(t - now)), times)
+        if self.follow.value:
+            self._go(times[-1])
+        self._tell()
         self._show()
+
+    def _go(self, time: int, times: Sequence[int] | None = None) -> None:
+        """Move the scrubber, over other times if they are given; what the reader had set stays as it is."""
+        self.ours = True
+        try:
+            self.slider.param.update(options=list(times or self.slider.options), value=time)
+        finally:
+            self.ours = False
+
+    def _moved(self, _: Any) -> None:
+        """The scrubber stands elsewhere; whoever moves it by hand no longer follows."""
+        if not self.ours and self.follow.value:
+            self.follow.value = False
+        self._show()
+
+    def _followed(self, _: Any) -> None:
+        if self.follow.value:
+            if self.ticking is not None:
+                self._stop()
+            self._go(self.slider.options[-1])
+
+    # -- while the run grows ------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Look at the disk: new records become times of the scrubber; once nobody writes the run any more, stop."""
+        try:
+            run = self.run.refresh()
+            growing = grows(run)  # before the records are counted, so that those written last are found too
+            new = run.progress != self.run.progress
+        except (UserError, RunError, OSError) as error:
+            self.wrong[:] = [notice(raised(error))]
+            return
+        if new:
+            self.run = run
+            # Limits of observables are those of all records, and they have changed; what a view has shown stays.
+            self.limits.clear()
+            for key in [k for k in self.held if k[0] != _STATE]:
+                del self.held[key]
+            times = self._times()
+            if times != self.slider.options:
+                self._go(times[-1] if self.follow.value else self.slider.value, times)
+        self.growing = growing
+        self._tell()
+        if not growing:
+            self.follow.param.update(value=False, visible=False)
+            self.written.visible = False
+            if self.looking is not None:
+                self.looking.stop()
+                self.looking = None
+
+    def _tell(self) -> None:
+        """How much of the run is written."""
+        have = recorded(self.run, self.condition.value, self.seed.value)
+        self.written.object = (
+            f'<div class="em-piece"><small>The run grows: {have:,} of {self.run.records:,} records of this seed are '
+            "written.</small></div>"
+        )
 
     def _step(self, by: int) -> bool:
         """Go some records on; False at the end."""
@@ -203,6 +316,8 @@ class _Player:
     def _tick(self) -> None:
         if not self._step(1):
             self._stop()
+            # Whoever has seen all that there is waits for what comes.
+            self.follow.value = self.growing
 
     def _stop(self) -> None:
         self.ticking.stop()
@@ -232,7 +347,10 @@ class _Player:
         if self.view is not None and self.what.value == _STATE:
             found: Scene | Bars = self.view.at(self.run, self.condition.value, self.seed.value, time)
         else:
-            found = observed(self.run, self.what.value, self.condition.value, self.seed.value, time)
+            chosen = key[:-1]
+            if chosen not in self.limits:
+                self.limits[chosen] = limits_of(self.run, *chosen)
+            found = observed(self.run, *chosen, time, self.limits[chosen])
         self.held[key] = found
         while len(self.held) > 1 and sum(map(_numbers, self.held.values())) > _REMEMBERED:
             self.held.popitem(last=False)
@@ -248,11 +366,12 @@ class _Player:
             return
         self.wrong[:] = []
         self.picture.visible = True
-        if self.stage is None or not self.stage.fits(scene):  # type: ignore[arg-type]
+        kind = BarStage if isinstance(scene, Bars) else Stage
+        if isinstance(self.stage, kind) and self.stage.fits(scene):  # type: ignore[arg-type]
+            self.stage.show(scene)  # type: ignore[arg-type]
+        else:
             self.stage = BarStage(scene) if isinstance(scene, Bars) else Stage(scene, self._places_for(scene))
             self.picture.object = self.stage.figure
-        else:
-            self.stage.show(scene)  # type: ignore[arg-type]
         if isinstance(scene, Bars):
             self.title.object, self.legend.object, self.talk.visible = "", "", False
             return

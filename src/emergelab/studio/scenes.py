@@ -21,7 +21,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex, to_rgb
 
 from ..figures.style import COLOURS, HEATMAP, SIGNED
-from ..views import Agents, Cells, Layer, Lines, Network, Scene
+from ..views import Agents, Cells, Layer, Lines, Names, Network, Scene
 
 __all__ = ["MOST_SINGLE", "BarStage", "Bars", "Stage", "legend_of", "places_of", "raster"]
 
@@ -134,7 +134,8 @@ def legend_of(scene: Scene) -> str:
 
 def _limits(layer: Cells) -> tuple[float, float]:
     """Between which numbers the colours of cells lie."""
-    seen = layer.values[np.isfinite(layer.values)] if layer.values.dtype.kind == "f" else layer.values
+    values = layer.values.astype(float)  # whole numbers have no infinity to begin with
+    seen = values[np.isfinite(values)]
     low = float(seen.min(initial=np.inf)) if layer.low is None else layer.low
     high = float(seen.max(initial=-np.inf)) if layer.high is None else layer.high
     return (low, high) if np.isfinite(low) and high > low else (low if np.isfinite(low) else 0.0, (
@@ -198,6 +199,9 @@ class Stage:
                     mapper.low, mapper.high = _limits(layer)
             elif isinstance(layer, Lines):
                 sources["lines"].data = {"x": np.asarray(layer.x, float), "y": np.asarray(layer.y, float)}
+            elif isinstance(layer, Names):
+                places = {"x": np.asarray(layer.x, float), "y": np.asarray(layer.y, float)}
+                sources["names"].data = places | {"words": list(layer.words)}
             elif isinstance(layer, Network):
                 self._show_network(layer, sources)
             else:
@@ -234,6 +238,10 @@ class Stage:
         elif isinstance(layer, Lines):
             sources["lines"] = ColumnDataSource({"x": [], "y": []})
             fig.line("x", "y", source=sources["lines"], color=ink, width=1.6)
+        elif isinstance(layer, Names):
+            sources["names"] = ColumnDataSource({"x": [], "y": [], "words": []})
+            fig.text("x", "y", text="words", source=sources["names"], text_color=INK, text_font_size="11px",
+                     text_align="center", text_baseline="middle")  # fmt: skip
         else:
             if isinstance(layer, Network):
                 sources["edges"] = ColumnDataSource({"x0": [], "y0": [], "x1": [], "y1": [], "width": []})
@@ -312,14 +320,13 @@ class BarStage:
 
     def __init__(self, bars: Bars) -> None:
         self._labels, self._name = tuple(bars.labels), bars.name
+        self._limits = (bars.low, bars.high)
         self.source = ColumnDataSource({"label": [], "top": [], "at": []})
-        pad = 0.06 * ((bars.high - bars.low) or 1.0)
-        low = min(bars.low, 0.0) if bars.low < 0 or bars.low < 0.5 * bars.high else bars.low - pad
-        self._floor = low if low > 0 else 0.0
+        start, end, floor = _heights(bars)
         self.figure = figure(
             height=340, sizing_mode="stretch_width", max_width=900, tools="ypan,ywheel_zoom,reset,save",
             x_range=Range1d(-0.6, len(bars.labels) - 0.4),
-            y_range=Range1d(low - (pad if low < 0 else 0), bars.high + pad), background_fill_alpha=0,
+            y_range=Range1d(start, end), background_fill_alpha=0,
             border_fill_alpha=0, outline_line_color=None,
         )  # fmt: skip
         step = max(1, -(-len(bars.labels) // 24))
@@ -334,14 +341,14 @@ class BarStage:
             axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = INK
         self.figure.grid.grid_line_color, self.figure.grid.grid_line_alpha = INK, 0.25
         self.figure.xgrid.visible = False
-        drawn = self.figure.vbar("at", top="top", bottom=self._floor, width=0.75, source=self.source, color=COLOURS[0])
+        drawn = self.figure.vbar("at", top="top", bottom=floor, width=0.75, source=self.source, color=COLOURS[0])
         self.figure.add_tools(HoverTool(renderers=[drawn], tooltips=[("", "@label"), (bars.name, "@top{0.[0000]}")]))
         _quiet(self.figure)
         self.show(bars)
 
     def fits(self, bars: Bars) -> bool:
-        """Whether bars can be shown by changing data alone."""
-        return tuple(bars.labels) == self._labels and bars.name == self._name
+        """Whether bars can be shown by changing data alone: those of a run that has grown may need other limits."""
+        return (tuple(bars.labels), bars.name, (bars.low, bars.high)) == (self._labels, self._name, self._limits)
 
     def show(self, bars: Bars) -> None:
         """Show other heights."""
@@ -352,6 +359,13 @@ class BarStage:
         }
 
 
+def _heights(bars: Bars) -> tuple[float, float, float]:
+    """Where the axis of bars begins and ends, and on which height they stand: 0 unless all are far above it."""
+    pad = 0.06 * ((bars.high - bars.low) or 1.0)
+    low = min(bars.low, 0.0) if bars.low < 0 or bars.low < 0.5 * bars.high else bars.low - pad
+    return low - (pad if low < 0 else 0), bars.high + pad, max(low, 0.0)
+
+
 def _make(scene: Scene) -> tuple[Any, ...]:
     """What must be equal for two scenes to share a figure."""
     out: list[Any] = []
@@ -360,6 +374,8 @@ def _make(scene: Scene) -> tuple[Any, ...]:
             out.append(("cells", tuple(layer.kinds), layer.name, layer.unit))
         elif isinstance(layer, Lines):
             out.append(("lines", layer.kind))
+        elif isinstance(layer, Names):
+            out.append(("names",))
         else:
             heading = isinstance(layer, Agents) and layer.heading is not None
             out.append((type(layer), tuple(layer.kinds), tuple(layer.state), bool(len(layer.labels)), heading))

@@ -111,6 +111,7 @@ from ._claims import CLAIMS
 from ._conditions import QUICK, TINY, conditions
 from ._figures import draw_codes, draw_conventions, draw_learning, draw_pooling
 from ._system import Signalling
+from ._view import view
 
 study = el.Study(
     slug="lewis-signalling",
@@ -182,5 +183,6 @@ study = el.Study(
             needs=("n4", "n4-exchanged"),
         ),
     ),
+    view=view,
     page=__doc__,
 )  # fmt: skip

@@ -121,6 +121,7 @@ import emergelab as el
 from ._figures import draw_attention, draw_controls, draw_data, draw_onset, draw_traces
 from ._measures import drop_of_acc_iwl, duration_over_onset, lesser_of_both, wait
 from ._system import InContext
+from ._view import view
 
 QUICK = {"labels": 16, "dim": 32, "positions": 17, "batch": 24, "rate": 2e-3, "tests": 120}
 SHOWN = ("bursty", "uniform", "k64", "k256", "flat", "zipf", "novel", "meanings", "recurrent", "minimal")
@@ -385,4 +386,5 @@ study = el.Study(
         ),
     ),
     page=__doc__,
+    view=view,
 )

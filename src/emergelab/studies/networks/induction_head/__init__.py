@@ -113,6 +113,7 @@ from ._claims import claims
 from ._conditions import conditions
 from ._figures import figures
 from ._system import InductionHead
+from ._view import view
 
 __all__ = ["InductionHead", "study"]
 
@@ -168,5 +169,6 @@ study = el.Study(
     },
     claims=claims(),
     figures=figures(),
+    view=view,
     page=__doc__,
 )

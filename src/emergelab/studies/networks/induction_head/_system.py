@@ -83,6 +83,10 @@ class InductionHead(el.Training):
         _score("acc_without", "1", "accuracy if this head alone loses them", dims=("head",)),
         _score("acc_indirect", "1", "accuracy without what layer 1 writes for the readout, layer 2 as it was"),
         _score("acc_cut", "1", "accuracy without what layer 1 writes at all"),
+        _score("pattern_first", "1", "first of two layers: mean attention between tokens where the first item is "
+               "asked for", dims=("head", "to", "from")),
+        _score("pattern_last", "1", "last layer: mean attention of the last token on these sequences",
+               dims=("head", "from")),
     )
 
     def __post_init__(self) -> None:
@@ -204,7 +208,8 @@ class InductionHead(el.Training):
 
     def observe(self, state: el.TrainState, key: PRNGKeyArray) -> dict[str, Array]:
         if isinstance(state.net, Factors):
-            blank = {o.name: jnp.full((self.heads,) * len(o.dims), jnp.nan) for o in self.observables}
+            sizes = {"head": self.heads, "to": TOKENS, "from": TOKENS}
+            blank = {o.name: jnp.full([sizes[d] for d in o.dims], jnp.nan) for o in self.observables}
             return blank | {"loss": mismatch(state.net, state.given, jnp.asarray(self.held))}
         net, given = state.net, state.given
         seen_pairs = trained_pairs(self.labels)
@@ -227,7 +232,8 @@ class InductionHead(el.Training):
             "strength": _strength(seen[f"L.{self.depth - 1}.pattern"][: self.tests], sets[0].asked),
         }  # fmt: skip
         inside = {name: value[: self.tests] for name, value in seen.items()}
-        return out | self._parts(net, given.vectors[sets[0].classes], sets[0], inside)
+        patterns = _patterns([inside[f"L.{i}.pattern"] for i in range(self.depth)], sets[0].asked)
+        return out | patterns | self._parts(net, given.vectors[sets[0].classes], sets[0], inside)
 
     def _parts(
         self, net: Reader, items: Float[Array, "batch 3 dim"], data: Relabelled, seen: dict[str, Array]
@@ -268,3 +274,20 @@ def _strength(pattern: Float[Array, "batch head query token"], asked: Int[Array,
     two = pattern[:, :, -1, 1::2]
     sign = jnp.where(asked == 0, 1.0, -1.0)[:, None]
     return (sign * (two[..., 0] - two[..., 1])).mean(axis=0)
+
+
+def _patterns(layers: list[Array], asked: Int[Array, "batch"]) -> dict[str, Array]:
+    """Mean attention of every head on the sequences in which the first item is asked for.
+
+    Args:
+        layers: patterns [batch, head, query, key], the first layer first; the last one has one query.
+        asked: 0 or 1, the item that is asked for.
+    """
+    chosen = (asked == 0).astype(jnp.float32)
+    share = chosen / jnp.maximum(chosen.sum(), 1.0)
+    first, last = (jnp.einsum("b,bhqk->hqk", share, pattern) for pattern in (layers[0], layers[-1]))
+    heads = last.shape[0]
+    return {
+        "pattern_first": first if len(layers) > 1 else jnp.full((heads, TOKENS, TOKENS), jnp.nan),
+        "pattern_last": last[:, -1],
+    }

@@ -109,6 +109,7 @@ from ._claims import claims
 from ._conditions import conditions
 from ._figures import figures
 from ._system import DonorGame
+from ._view import view
 
 __all__ = ["DonorGame", "study"]
 
@@ -141,5 +142,6 @@ study = el.Study(
     },
     claims=claims(),
     figures=figures(),
+    view=view,
     page=__doc__,
 )

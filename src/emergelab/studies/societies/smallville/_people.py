@@ -44,6 +44,8 @@ class Town(eqx.Module):
         silent: who does not speak. `knocked`: who lost a memory by intervention.
         talks, told, stale: talks so far, facts told, and those of them that the listener knew.
         insights: thoughts that came of reflection, by agent.
+        walked, spoke: where everybody was in each of the last slots, and with whom each talked; -1 before the beginning
+            and for nobody. Slot s is in row s modulo their number.
     """
 
     clock: Int[Array, ""]
@@ -75,6 +77,8 @@ class Town(eqx.Module):
     told: Float[Array, ""]
     stale: Float[Array, ""]
     insights: Float[Array, "agent"]
+    walked: Int[Array, "slot agent"]
+    spoke: Int[Array, "slot agent"]
 
 
 class People(el.System):
@@ -330,9 +334,14 @@ class People(el.System):
         start, venue = (jnp.array([which[f] for f in town.EVENTS]) for which in (town.START, town.VENUE))
         there = state.there | ((t == start + 1) & (place[:, None] == venue))
         ties = state.ties.at[jnp.arange(self.agents), other].add(talking.astype(jnp.float32))
+        row = t % town.REMEMBERED
         return eqx.tree_at(
-            lambda s: (s.heard_at, s.told_by, s.told_where, s.there, s.ties, s.talks, s.told, s.stale), state,
+            lambda s: (
+                s.walked, s.spoke, s.heard_at, s.told_by, s.told_where, s.there, s.ties, s.talks, s.told, s.stale
+            ),
+            state,
             (
+                state.walked.at[row].set(place), state.spoke.at[row].set(jnp.where(talking, other, NEVER)),
                 jnp.where(first | ((late | planted) & (state.heard_at == NEVER)), t, state.heard_at),
                 jnp.where(first, other[:, None], state.told_by), jnp.where(first, place[:, None], state.told_where),
                 there, el.site("ties", ties), state.talks + jnp.sum(talking),

@@ -46,6 +46,9 @@ class Smallville(People):
         el.Observable("told_by", ("fact", "agent"), "1", "who told; -1 nobody"),
         el.Observable("told_where", ("fact", "agent"), "1", "place of first hearing; -1 nowhere"),
         el.Observable("ties", ("agent", "other"), "1", "talks so far", 0),
+        el.Observable("walked", ("slot", "agent"), "1", "place in each of the last slots, homes after public ones; "
+                      "slot s is in row s modulo their number; -1 before the beginning"),
+        el.Observable("spoke", ("slot", "agent"), "1", "with whom one talked then; -1 nobody"),
         el.Observable("knows", ("agent", "other"), "1", "whether both have a memory of the other", 0, 1),
         el.Observable("query", ("rank", "part"), "1", "what one person calls up on meeting the host at the café",
                       nan_ok=True),
@@ -75,6 +78,7 @@ class Smallville(People):
             reached=known, stored=no, retrieved=no, planned=no, came=no, there=no,
             silent=jnp.arange(n) == who[self.silence], knocked=jnp.zeros(n, bool), hub=hub.astype(jnp.int32),
             talks=jnp.float32(0), told=jnp.float32(0), stale=jnp.float32(0), insights=jnp.zeros(n),
+            walked=jnp.full((town.REMEMBERED, n), NEVER), spoke=jnp.full((town.REMEMBERED, n), NEVER),
         )  # fmt: skip
 
     # -- a slot -----------------------------------------------------------------------------------------------------
@@ -202,6 +206,8 @@ class Smallville(People):
             "told_by": state.told_by.T,
             "told_where": state.told_where.T,
             "ties": state.ties,
+            "walked": state.walked,
+            "spoke": state.spoke,
             "knows": mutual,
             "query": _seen.query(state, words, self.rule(), self.recency == "rank"),
         }

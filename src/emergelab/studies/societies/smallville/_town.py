@@ -14,6 +14,8 @@ from emergelab.games import memory as mind
 SLOTS, DAYS = 96, 2
 HOURS = 24 / SLOTS
 """A day has 96 slots of a quarter of an hour."""
+REMEMBERED = 32
+"""Slots of which it is kept where everybody was: those between two records of the sizes."""
 WAKE, SLEEP, PLANNING, LUNCH, AFTER_LUNCH, EVENING = 24, 92, 26, 48, 52, 68
 """Slots of a day: up at 6, plans at 6:30, lunch at 12, back at 13, free from 17, to bed at 23."""
 MORNING, NOON, AFTERNOON, NIGHT = range(4)

@@ -1,19 +1,23 @@
-"""What there is to see: who talks with whom, who has heard of the party, and who told whom just now."""
+"""What there is to see: the town from above, who is where and talks with whom, and who has heard of the party."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from jaxtyping import Float, Int
 
 import emergelab as el
-from emergelab.views import Network, Scene, View
+from emergelab.views import Agents, Lines, Names, Scene, View
 
-from ._town import CAFE, FACTS, HALL, LIBRARY, PARTY, SLOTS
+from ._town import CAFE, FACTS, HALL, LIBRARY, PARTY, REMEMBERED, SLOTS, households
 
-__all__ = ["clock", "scene", "view"]
+__all__ = ["clock", "scene", "times", "view"]
 
 _KINDS = ("has not heard of the party", "has heard of the party")
-_PLACES = {CAFE: "the café", LIBRARY: "the library", HALL: "the hall"}
+_PLACES = {CAFE: "café", LIBRARY: "library", HALL: "hall"}
 _NEWS = ("the party", "the candidacy", "the late news", "the sale", "the false party")
+_BLOCK = 6  # from one place to the next; one of it is street
 
 
 def clock(slot: int) -> str:
@@ -22,44 +26,96 @@ def clock(slot: int) -> str:
     return f"day {slot // SLOTS + 1}, {hours:02d}:{60 * quarters * 24 // SLOTS:02d}"
 
 
+def times(run: el.Run, condition: str, seed: int) -> Sequence[int]:
+    """Every slot that a record tells of: each holds the last ones, so few records show every quarter of an hour."""
+    own = run.data["ties"].sel(condition=condition, seed=seed).isel(agent=0, other=0)
+    written = [int(t) for t in own["time"].values[np.isfinite(own.values.astype(float))]]
+    return sorted({s for t in written for s in range(max(0, t - REMEMBERED), t)})
+
+
 def scene(run: el.Run, condition: str, seed: int, time: int) -> Scene:
-    """People joined by their talks so far; what is said is who first told whom since the record before."""
-    at = run.data[["ties", "heard_at", "told_by", "told_where"]].sel(condition=condition, seed=seed, time=time)
-    ties = np.nan_to_num(at["ties"].transpose("agent", "other").values.astype(float))
-    heard, by, where = (
-        np.nan_to_num(at[n].transpose("fact", "agent").values.astype(float), nan=-1).astype(int)
-        for n in ("heard_at", "told_by", "told_where")
+    """The town in a slot: people at their places, lines between who talk; what is said is who first told whom."""
+    records = run.data["time"].values
+    record = int(records[np.searchsorted(records, time, side="right")])  # the first that was made after the slot
+    at = run.data[["ties", "heard_at", "told_by", "walked", "spoke"]]
+    at = at.sel(condition=condition, seed=seed, time=record)
+    place, partner = (
+        at[n].transpose("slot", "agent").values[time % REMEMBERED].astype(int) for n in ("walked", "spoke")
     )
-    people = len(ties)
-    edges = np.argwhere(np.triu(ties + ties.T, 1) > 0)
+    heard, by = (at[n].transpose("fact", "agent").values.astype(int) for n in ("heard_at", "told_by"))
+    heard = np.where(heard <= time, heard, -1)
+    people = len(place)
+    public = int(run.info["conditions"][condition]["parameters"]["places"])
+    corners = _corners(public + households(people))
+    walls = [_walls(corners[:public], "public place"), _walls(corners[public:], "home")]
+    x, y = _stand(place, corners)
+    talks = np.flatnonzero((partner >= 0) & (np.arange(people) < partner))
+    gap = np.full(len(talks), np.nan)
+    lines = Lines(*(np.stack([a[talks], a[partner[talks]], gap], axis=1).ravel() for a in (x, y)), kind="talk")
     knows = [", ".join(_NEWS[f] for f in range(len(FACTS)) if heard[f, p] >= 0) or "nothing" for p in range(people)]
-    told = [f"by person {by[PARTY, p] + 1}" if by[PARTY, p] >= 0 else "" for p in range(people)]
-    network = Network(
-        edges,
-        weights=(ties + ties.T)[edges[:, 0], edges[:, 1]],
-        kind=(heard[PARTY] >= 0).astype(int),
-        kinds=_KINDS,
+    persons = Agents(
+        x, y, (heard[PARTY] >= 0).astype(int), _KINDS,
         labels=[f"person {p + 1}" for p in range(people)],
-        state={"has heard of": knows, "of the party": told, "talks": ties.sum(axis=1)},
-    )
-    times = run.data["time"].values
-    before = max((int(t) for t in times if t < time), default=0)
-    # The record of a step holds what happened in the slots before it.
-    new = sorted((int(heard[f, p]), f, p) for f, p in np.argwhere((heard >= before) & (heard < time) & (by >= 0)))
+        state={
+            "is": [_name(int(p), public) for p in place],
+            "has heard of": knows,
+            "of the party": [
+                f"by person {by[PARTY, p] + 1}" if heard[PARTY, p] >= 0 and by[PARTY, p] >= 0 else ""
+                for p in range(people)
+            ],
+        },
+    )  # fmt: skip
+    words = [_name(p, public).removeprefix("at ").removeprefix("the ") for p in range(len(corners))]
+    names = Names(corners[:, 0] + _BLOCK / 2 - 0.5, corners[:, 1] + _BLOCK - 1.6, words)
     messages = [
-        (f"person {by[f, p] + 1}", f"tells person {p + 1} of {_NEWS[f]}, {_place(int(where[f, p]))}, {clock(slot)}")
-        for slot, f, p in new
+        (f"person {by[f, p] + 1}", f"tells person {p + 1} of {_NEWS[f]}, {_name(int(place[p]), public)}")
+        for f, p in np.argwhere((heard == time) & (by >= 0))
     ]
     share = float((heard[PARTY] >= 0).mean())
-    return Scene([network], title=f"{clock(time)}: {share:.0%} have heard of the party", messages=messages)
+    return Scene([*walls, names, lines, persons], title=f"{clock(time)}: {share:.0%} know of the party",
+                 messages=messages)  # fmt: skip
 
 
-def _place(place: int) -> str:
-    return f"at {_PLACES[place]}" if place in _PLACES else "at home or elsewhere"
+def _name(place: int, public: int) -> str:
+    """A place in words."""
+    if place >= public:
+        return f"at home {place - public + 1}"
+    return f"at the {_PLACES[place]}" if place in _PLACES else f"at place {place + 1}"
+
+
+def _corners(places: int) -> Float[np.ndarray, "place 2"]:
+    """The lower left corner of every place: blocks in rows, public places first, homes behind them."""
+    wide = int(np.ceil(np.sqrt(1.6 * places)))
+    row, column = np.divmod(np.arange(places), wide)
+    return _BLOCK * np.stack([column, -row], axis=1).astype(float)
+
+
+def _walls(corners: Float[np.ndarray, "place 2"], kind: str) -> Lines:
+    """A square around each place."""
+    side = _BLOCK - 1.0
+    square = np.array([[0, 0], [side, 0], [side, side], [0, side], [0, 0], [np.nan, np.nan]])
+    points = (corners[:, None] + square).reshape(-1, 2)
+    return Lines(points[:, 0], points[:, 1], kind=kind)
+
+
+def _stand(
+    place: Int[np.ndarray, "agent"], corners: Float[np.ndarray, "place 2"]
+) -> tuple[Float[np.ndarray, "agent"], Float[np.ndarray, "agent"]]:
+    """Where people stand: in rows below the name of their place, the closer the more there are."""
+    x, y = np.zeros(len(place)), np.zeros(len(place))
+    for p in np.unique(place):
+        here = np.flatnonzero(place == p)
+        side = max(2, int(np.ceil(np.sqrt(len(here)))))
+        row, column = np.divmod(np.arange(len(here)), side)
+        step = (_BLOCK - 2.2) / side
+        x[here] = corners[p, 0] + 0.6 + step * (column + 0.5)
+        y[here] = corners[p, 1] + _BLOCK - 2.4 - step * (row + 0.5)
+    return x, y
 
 
 view = View(
     scene,
-    about="people joined by their talks so far, and who first told whom since the record before",
-    needs=("ties", "heard_at", "told_by", "told_where"),
+    about="the town, a quarter of an hour at a time: people at their places, lines between those who talk",
+    needs=("ties", "heard_at", "told_by", "walked", "spoke"),
+    times=times,
 )
