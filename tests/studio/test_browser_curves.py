@@ -26,7 +26,7 @@ WAIT = 40_000  # ms
 PLOTS = 6
 SEEDS, RECORDS = 8, 200
 
-FIGURES = "[...Bokeh.documents[0]._all_models.values()].filter(m => m.type === 'Figure' && m.inner_width > 0)"
+FIGURES = "[...Bokeh.documents[0]._all_models.values()].filter(m => m.type === 'Figure' && m.inner_width > 0).slice(-6)"
 """Plots that the browser has laid out; each plot's renderers are the seeds, the band and the mean of its condition."""
 DRAWN = f"""count => window.Bokeh && Bokeh.documents.length && Bokeh.documents[0]._all_models && {FIGURES}.filter(
     f => f.renderers.length && f.renderers.every(r => r.data_source.data.x.length)).length === count"""

@@ -29,8 +29,10 @@ _PERIOD = 1000  # ms between two looks at the disk
 _LATER = 20  # ms after which the first plots are made, so that the page itself is on its way before
 _REST = 200  # ms without a movement after which what has come into sight is drawn
 
-# Thin curves are most of what is painted, so they rest while a plot is dragged. The server need not know.
-_DRAGGED = "for (const seeds of thin) seeds.setv({visible: cb_obj.event_name === 'panend'}, {sync: false})"
+# Thin curves are most of what is painted, so those of all plots rest while one is dragged. The server need not know.
+_THIN = "seeds of a run"
+_DRAGGED = f"""for (const model of cb_obj.origin.document._all_models.values())
+    if (model.name === "{_THIN}") model.setv({{visible: cb_obj.event_name === "panend"}}, {{sync: false}})"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,6 @@ class _Group:
 class _Plot:
     name: str
     figure: Any
-    thin: list[Any]  # renderers of the seeds
     sources: list[tuple[ColumnDataSource, ColumnDataSource, ColumnDataSource]]
 
 
@@ -172,13 +173,11 @@ class Board:
         groups = self._groups()
         self._onsets = [self._onset_of(group) for group in groups] if self._align.value else []
         self._time = DataRange1d(range_padding=0.02)
-        self._dragged = CustomJS(code=_DRAGGED)
         self._plots = [self._plot(name, groups) for name in self._observables.value[:first]]
         for end in ("start", "end"):
             self._time.on_change(end, self._moved)
         self._legend.object = '<div class="legend">' + "".join(map(_entry, groups)) + "</div>"
         self._fill()
-        self._dragged.args = {"thin": [seeds for plot in self._plots for seeds in plot.thin]}
         self._grid[:] = [_pane(plot) for plot in self._plots]
 
     def _complete(self) -> None:
@@ -188,7 +187,6 @@ class Board:
         if added:
             self._plots += added
             self._fill(added)
-            self._dragged.args = {"thin": [seeds for plot in self._plots for seeds in plot.thin]}
             self._grid.extend([_pane(plot) for plot in added])
 
     def _plot(self, name: str, groups: Sequence[_Group]) -> _Plot:
@@ -201,12 +199,13 @@ class Board:
             active_drag="pan", active_scroll=None, toolbar_location="right",
         )  # fmt: skip
         _dress(plot)
-        sources, means, seeds = [], [], []
+        sources, means = [], []
         for group in groups:
             thin, bold = ColumnDataSource({"x": [], "y": []}), ColumnDataSource({"x": [], "y": [], "what": []})
             band = ColumnDataSource({"x": [], "low": [], "high": []})
             hue = group.colour
-            seeds.append(plot.add_glyph(thin, Line(x="x", y="y", line_color=hue, line_width=0.8, line_alpha=0.28)))
+            lines = Line(x="x", y="y", line_color=hue, line_width=0.8, line_alpha=0.28)
+            plot.add_glyph(thin, lines, name=_THIN)
             plot.add_glyph(band, VArea(x="x", y1="low", y2="high", fill_color=hue, fill_alpha=0.18))
             mean = Line(x="x", y="y", line_color=hue, line_width=2.6, line_dash=group.dash)
             means.append(plot.add_glyph(bold, mean))
@@ -214,8 +213,8 @@ class Board:
         tips = [("", "@what"), ("mean", "@y{0.0000a}"), ("step", "@x{0,0}")]
         plot.add_tools(HoverTool(renderers=means, tooltips=tips, visible=False))
         for event in ("panstart", "panend"):
-            plot.js_on_event(event, self._dragged)
-        return _Plot(name, plot, seeds, sources)
+            plot.js_on_event(event, CustomJS(code=_DRAGGED))
+        return _Plot(name, plot, sources)
 
     # -- drawing ------------------------------------------------------------------------------------------------------
 
