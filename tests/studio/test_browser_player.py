@@ -56,7 +56,7 @@ def test_a_growing_run_is_followed_looked_back_at_and_played(studio, folder, wid
         page = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme).new_page()
         page.set_default_timeout(WAIT)
         page.goto(f"{studio}/run?name=growing-{width}&tab=state")
-        follow = page.get_by_role("checkbox")  # Panel binds no label to it
+        follow = page.get_by_label("Follow the newest record")
         sync_api.expect(follow).to_be_checked()
         page.wait_for_function(f"() => ({TOPS})() === 8")
         grow(path, 5, 12)

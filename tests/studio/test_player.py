@@ -230,7 +230,7 @@ def test_who_looks_back_is_left_there_and_may_follow_again(growing: Any) -> None
     grow(folder, 3, 5)
     page.look()
     assert page.slider.value == 10 and page.slider.options[-1] == 40
-    page.follow.value = True
+    page._follow(True)
     assert page.slider.value == 40
 
 

@@ -19,6 +19,7 @@ from ..report.assemble import sections
 from ..study import Study
 from ..system import HostSystem, Parameter, defaults, parameters
 from ..terminal import bound
+from .pieces import tick
 from .processes import Processes
 from .runs import Listed, Runs
 from .shell import address, asked, chip, html, link, notice
@@ -196,7 +197,7 @@ class Form:
             sizing_mode="stretch_width",
         )
         self._name = pn.widgets.TextInput(name="Name of the run", value=self._fresh(), width=330)
-        self._keep = pn.widgets.Checkbox(name="keep states, to fork from", value=not self._host, visible=not self._host)
+        self._keep = tick("keep states, to fork from", not self._host, visible=not self._host)
         self._lm = pn.widgets.TextInput(
             name="Language model (--lm)", placeholder="smollm2", visible=found.lm, width=330
         )

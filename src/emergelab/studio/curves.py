@@ -16,6 +16,7 @@ from jaxtyping import Float
 from ..errors import UserError
 from ..instruments import onset
 from .growing import Growing, mean_and_band, thinned
+from .pieces import tick
 from .runs import Runs
 from .shell import colour, html, is_dark
 
@@ -76,10 +77,10 @@ class Board:
         self._conditions = pn.widgets.MultiChoice(
             name="Conditions", options=conditions, value=conditions[:_COLOURED], sizing_mode="stretch_width"
         )
-        self._log_x = pn.widgets.Checkbox(name="log time")
-        self._log_y = pn.widgets.Checkbox(name="log values")
-        self._seeds = pn.widgets.Checkbox(name="seeds", value=True)
-        self._band = pn.widgets.Checkbox(name="95 % band", value=True)
+        self._log_x = tick("log time")
+        self._log_y = tick("log values")
+        self._seeds = tick("seeds", True)
+        self._band = tick("95 % band", True)
         self._align = pn.widgets.Select(
             name="Align at the onset of", options={"–": "", **{n: n for n in known}}, width=200
         )

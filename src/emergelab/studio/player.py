@@ -13,7 +13,7 @@ import panel as pn
 
 from ..errors import RunError, UserError
 from ..views import Cells, Network, Scene
-from .pieces import html, notice, raised
+from .pieces import html, notice, raised, tick
 from .runs import Runs
 from .scenes import Bars, BarStage, Stage, legend_of, places_of
 
@@ -146,9 +146,7 @@ class _Player:
         self.on = pn.widgets.Button(label="Forward", width=80, description="one record on")
         self.speed = pn.widgets.Select(label="Speed", options=_SPEEDS, value=5, width=130)
         self.growing = grows(run)
-        self.follow = pn.widgets.Checkbox(
-            label="Follow the newest record", value=self.growing, visible=self.growing, margin=(12, 8)
-        )
+        self.follow = tick("Follow the newest record", self.growing, visible=self.growing, margin=(12, 8))
         self.written = html("", visible=self.growing, margin=(0, 8))
         self.picture = pn.pane.Bokeh(sizing_mode="scale_width", margin=(4, 8))
         self.title = html("", margin=(0, 8))
@@ -249,8 +247,11 @@ class _Player:
     def _moved(self, _: Any) -> None:
         """The scrubber stands elsewhere; whoever moves it by hand no longer follows."""
         if not self.ours and self.follow.value:
-            self.follow.value = False
+            self._follow(False)
         self._show()
+
+    def _follow(self, on: bool) -> None:
+        self.follow.value = list(self.follow.options) if on else []
 
     def _followed(self, _: Any) -> None:
         if self.follow.value:
@@ -281,7 +282,8 @@ class _Player:
         self.growing = growing
         self._tell()
         if not growing:
-            self.follow.param.update(value=False, visible=False)
+            self._follow(False)
+            self.follow.visible = False
             self.written.visible = False
             if self.looking is not None:
                 self.looking.stop()
@@ -317,7 +319,7 @@ class _Player:
         if not self._step(1):
             self._stop()
             # Whoever has seen all that there is waits for what comes.
-            self.follow.value = self.growing
+            self._follow(self.growing)
 
     def _stop(self) -> None:
         self.ticking.stop()
