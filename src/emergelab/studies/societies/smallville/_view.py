@@ -51,7 +51,8 @@ def scene(run: el.Run, condition: str, seed: int, time: int) -> Scene:
     x, y = _stand(place, corners)
     talks = np.flatnonzero((partner >= 0) & (np.arange(people) < partner))
     gap = np.full(len(talks), np.nan)
-    lines = Lines(*(np.stack([a[talks], a[partner[talks]], gap], axis=1).ravel() for a in (x, y)), kind="talk")
+    between = [np.stack([a[talks], a[partner[talks]], gap], axis=1).ravel() for a in (x, y)]
+    lines = Lines(between[0], between[1], kind="talk")
     knows = [", ".join(_NEWS[f] for f in range(len(FACTS)) if heard[f, p] >= 0) or "nothing" for p in range(people)]
     persons = Agents(
         x, y, (heard[PARTY] >= 0).astype(int), _KINDS,
