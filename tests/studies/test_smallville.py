@@ -254,18 +254,18 @@ def test_the_view_tells_every_first_hearing_once(tiny: Any) -> None:
     told = int((end["told_by"].values >= 0).sum())
     assert told > 0 and sum(len(s.messages) for s in scenes) == told
     heard = end["heard_at"].transpose("fact", "agent").values[town.PARTY] >= 0
-    np.testing.assert_array_equal(scenes[-1].layers[4].kind, heard.astype(int))
+    np.testing.assert_array_equal(scenes[-1].layers[3].kind, heard.astype(int))
     # two people a line, and both are told of it
-    talks = sum(2 * (len(s.layers[3].x) // 3) for s in scenes)
+    talks = sum(2 * (len(s.layers[2].x) // 3) for s in scenes)
     assert talks == end["ties"].values.sum() > 0
 
 
 def test_people_stand_within_the_walls_of_their_place(tiny: Any) -> None:
     public = int(tiny.info["conditions"]["full"]["parameters"]["places"])
     for slot in (5, 45, 100, 191):
-        houses, homes, names, _, people = study.view.at(tiny, "full", 1, slot).layers
-        corners = np.concatenate([np.stack([w.x, w.y], axis=1)[::6] for w in (houses, homes)])
-        assert len(corners) == len(names.words) and len(houses.x) == 6 * public
+        walls, names, _, people = study.view.at(tiny, "full", 1, slot).layers
+        corners = np.stack([walls.x, walls.y], axis=1)[::6]
+        assert len(corners) == len(names.words) == public + 5
         record = tiny.data.sel(condition="full", seed=1, time=32 * (slot // 32 + 1))
         place = record["walked"].transpose("slot", "agent").values[slot % 32].astype(int)
         inside = np.stack([people.x, people.y], axis=1) - corners[place]

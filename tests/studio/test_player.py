@@ -17,7 +17,9 @@ pytest.importorskip("panel")
 
 from emergelab.runs.run import load
 from emergelab.studio import player, scenes
+from emergelab.studio.talk import Talk
 
+from ..lm.societies import Pair
 from .test_runs import grow, laid
 
 N = 6
@@ -277,3 +279,26 @@ def test_names_stand_where_they_are_put() -> None:
     stage = scenes.Stage(Scene([Cells(np.zeros((2, 2))), Names(np.array([0.5]), np.array([1.5]), ["<café>"])]))
     assert stage._sources[1]["names"].data["words"] == ["<café>"]
     assert stage.fits(Scene([Cells(np.zeros((2, 2))), Names(np.zeros(2), np.zeros(2), ["a", "b"])]))
+
+
+def test_what_a_society_decides_stands_beside_its_observables(tmp_path: Any) -> None:
+    conditions = {"kind": {"policy": "always"}, "pair": {"policy": "tit_for_tat"}}
+    run = el.run(Pair(), conditions=conditions, seeds=2, steps=4, every=2, out=tmp_path / "run", progress=False)
+    talk = Talk(run)
+    assert talk.between("pair", 1, 2, 4) == [(f"agent {i}", "move: cooperate") for i in (0, 1, 0, 1)]
+    assert talk.between("pair", 1, 4, 6) == [] and talk.between("nobody", 1, 0, 4) == []
+    page = player._Player(run, None, ["cooperation"])
+    assert not page.talk.visible, "nothing was decided before the first record"
+    page.slider.value = 4
+    assert page.talk.visible and page.talk.object.count("move: cooperate") == 8
+    assert page.talk.object.count('class="new"') == 4 and "step 2" in page.talk.object
+
+
+def test_a_long_talk_is_cut_and_words_are_escaped(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = el.run(Pair(policy="always"), seeds=1, steps=3, every=3, out=tmp_path / "run", progress=False)
+    monkeypatch.setattr("emergelab.studio.talk._MOST", 2)
+    assert Talk(run).between("base", 0, 0, 3)[-1] == ("and", "4 more")
+    monkeypatch.setattr("emergelab.studio.talk._words", lambda value: "<b>")
+    page = player._Player(run, None, ["cooperation"])
+    page.slider.value = 3
+    assert "&lt;b&gt;" in page.talk.object

@@ -16,6 +16,7 @@ from ..views import Cells, Network, Scene
 from .pieces import html, notice, raised, tick
 from .runs import Runs
 from .scenes import Bars, BarStage, Stage, legend_of, places_of
+from .talk import Talk
 
 if TYPE_CHECKING:
     from ..runs.run import Run
@@ -157,6 +158,7 @@ class _Player:
         self.places: np.ndarray | None = None
         self.held: OrderedDict[tuple[Any, ...], Scene | Bars] = OrderedDict()
         self.limits: dict[tuple[str, str, int], tuple[float, float]] = {}
+        self.log = Talk(run)
         self.ticking: Any = None
         self.looking: Any = None
         self.ours = False  # whether the scrubber is being moved by the page, not by its reader
@@ -274,6 +276,7 @@ class _Player:
             self.run = run
             # Limits of observables are those of all records, and they have changed; what a view has shown stays.
             self.limits.clear()
+            self.log = Talk(run)
             for key in [k for k in self.held if k[0] != _STATE]:
                 del self.held[key]
             times = self._times()
@@ -375,7 +378,8 @@ class _Player:
             self.stage = BarStage(scene) if isinstance(scene, Bars) else Stage(scene, self._places_for(scene))
             self.picture.object = self.stage.figure
         if isinstance(scene, Bars):
-            self.title.object, self.legend.object, self.talk.visible = "", "", False
+            self.title.object, self.legend.object = "", ""
+            self._converse(scene)
             return
         self.title.object = f'<div class="em-piece"><b>{escape(scene.title)}</b></div>'
         crowd = (
@@ -397,7 +401,20 @@ class _Player:
             self.places = next((places_of(x) for x in layers if isinstance(x, Network) and x.x is None), None)
         return self.places
 
-    def _converse(self, scene: Scene) -> None:
+    def _said(self, time: int) -> Sequence[tuple[str, str]]:
+        """What a scene says was said, else what the log of a society says was decided since the record before."""
+        chosen = self.condition.value, self.seed.value
+        try:
+            if self.view is not None and self.what.value == _STATE:
+                scene = self._scene(time)
+                if isinstance(scene, Scene) and scene.messages:
+                    return scene.messages
+            records = [int(t) for t in self.run.data["time"].values if t < time]
+            return self.log.between(*chosen, records[-1] if records else time, time)
+        except (UserError, RunError):
+            return ()
+
+    def _converse(self, scene: Scene | Bars) -> None:
         """What was said up to now, the present marked and in sight."""
         times = self.slider.options
         at = times.index(self.slider.value)
@@ -405,16 +422,12 @@ class _Player:
         first = max(0, at - _LOOK_BACK) if _numbers(scene) < 200_000 else at
         parts = []
         for t in times[first : at + 1]:
-            try:
-                said = self._scene(int(t))
-            except (UserError, RunError):
-                continue
-            if isinstance(said, Scene) and said.messages:
+            if messages := self._said(int(t)):
                 new = t == times[at]
                 parts.append(f'<li class="when">step {t}{" (now)" if new else ""}</li>')
                 parts += [
                     f'<li class="{"new" if new else "old"}"><b>{escape(str(who))}</b> {escape(str(words))}</li>'
-                    for who, words in said.messages
+                    for who, words in messages
                 ]
         self.talk.visible = bool(parts)
         self.talk.object = (

@@ -35,7 +35,7 @@ def scene(run: el.Run, condition: str, seed: int, time: int) -> Scene:
         }
         | {name: np.round(theta[:, i], 3) for i, name in enumerate(PARAMETERS)},
     )  # fmt: skip
-    cross = Lines(np.array([0.0, 1.0, np.nan, 0.0, 0.0]), np.array([0.0, 0.0, np.nan, -1.0, 1.0]))
+    cross = Lines(np.array([0.0, 1.0, np.nan, 0.0, 0.0]), np.array([0.0, 0.0, np.nan, -0.4, 0.8]))
     said = f" ({np.nanmean(gave):.0%} given before)" if np.isfinite(gave).any() else ""
     return Scene([cross, agents], title=f"generation {kept[-1] + 1}{said}")
 

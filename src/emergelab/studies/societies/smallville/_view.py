@@ -47,7 +47,6 @@ def scene(run: el.Run, condition: str, seed: int, time: int) -> Scene:
     people = len(place)
     public = int(run.info["conditions"][condition]["parameters"]["places"])
     corners = _corners(public + households(people))
-    walls = [_walls(corners[:public], "public place"), _walls(corners[public:], "home")]
     x, y = _stand(place, corners)
     talks = np.flatnonzero((partner >= 0) & (np.arange(people) < partner))
     gap = np.full(len(talks), np.nan)
@@ -73,7 +72,7 @@ def scene(run: el.Run, condition: str, seed: int, time: int) -> Scene:
         for f, p in np.argwhere((heard == time) & (by >= 0))
     ]
     share = float((heard[PARTY] >= 0).mean())
-    return Scene([*walls, names, lines, persons], title=f"{clock(time)}: {share:.0%} know of the party",
+    return Scene([_walls(corners), names, lines, persons], title=f"{clock(time)}: {share:.0%} know of the party",
                  messages=messages)  # fmt: skip
 
 
@@ -91,12 +90,12 @@ def _corners(places: int) -> Float[np.ndarray, "place 2"]:
     return _BLOCK * np.stack([column, -row], axis=1).astype(float)
 
 
-def _walls(corners: Float[np.ndarray, "place 2"], kind: str) -> Lines:
+def _walls(corners: Float[np.ndarray, "place 2"]) -> Lines:
     """A square around each place."""
     side = _BLOCK - 1.0
     square = np.array([[0, 0], [side, 0], [side, side], [0, side], [0, 0], [np.nan, np.nan]])
     points = (corners[:, None] + square).reshape(-1, 2)
-    return Lines(points[:, 0], points[:, 1], kind=kind)
+    return Lines(points[:, 0], points[:, 1], kind="place")
 
 
 def _stand(
