@@ -78,6 +78,8 @@ docs: $(VENV)/.docs
 bench: $(VENV)/.bench $(VENV)/.test
 	$(BIN)/python benchmarks/engine.py $(BENCH_ARGS)
 	$(BIN)/python benchmarks/instruments.py
+	$(BIN)/python benchmarks/populations.py
+	$(BIN)/python benchmarks/growth.py
 
 calibrate: $(VENV)/.test
 	$(BIN)/python benchmarks/calibrate.py $(INSTRUMENTS)
