@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,17 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from .browsing import CHROMIUM, OPTIONS, PICTURES
 from .test_runs import grow, laid
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
-PICTURES = Path(__file__).parents[2] / "screenshots"
-OPTIONS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 WAIT = 40_000  # ms; a run compiles first
 DRAWN = """() => Math.max(-1, ...Bokeh.documents.flatMap(d => [...d._all_models.values()])
     .filter(m => m.type === "ColumnDataSource" && m.data.what).flatMap(m => [...m.data.x].filter(isFinite)))"""

@@ -1,11 +1,9 @@
 """Curves of a run, used in Chromium: plots that come later, dragging, logarithmic axes, alignment at onsets."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,15 +11,11 @@ import pytest
 from emergelab.runs.place import Place
 from emergelab.runs.store import ArraySpec, Store
 
+from .browsing import CHROMIUM, OPTIONS, PICTURES
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
-PICTURES = Path(__file__).parents[2] / "screenshots"
-OPTIONS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 WAIT = 40_000  # ms
 PLOTS = 6
 SEEDS, RECORDS = 8, 200

@@ -1,26 +1,19 @@
 """States of a run that grows, looked at in Chromium."""
 
 import fcntl
-import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from .browsing import CHROMIUM, OPTIONS, PICTURES
 from .test_runs import grow, laid
 
 pytest.importorskip("panel")
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
-PICTURES = Path(__file__).parents[2] / "screenshots"
-OPTIONS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 WAIT = 40_000  # ms
 TOPS = """() => Math.max(-1, ...Bokeh.documents.flatMap(d => [...d._all_models.values()])
     .filter(m => m.type === "ColumnDataSource" && m.data.top).flatMap(m => [...m.data.top]))"""

@@ -1,26 +1,18 @@
 """What one does with runs in Chromium: stop and resume one, see two beside each other, reach a studio by its token."""
 
-import shutil
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from .browsing import CHROMIUM, CLI, OPTIONS, PICTURES
+
 pytest.importorskip("panel")
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
-PICTURES = Path(__file__).parents[2] / "screenshots"
-OPTIONS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 WAIT = 60_000  # ms
 TOKEN = "a-word-that-nobody-guesses"
-CLI = (sys.executable, "-m", "emergelab.cli")
 
 
 @pytest.fixture(scope="module")
