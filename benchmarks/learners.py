@@ -19,6 +19,9 @@ UPDATES = {"ours": 100, "single-file": 100, "stable-baselines3": 5}
 """Rounds that are timed; a rate needs fewer where a step takes long."""
 NAMES = {"pole": "CartPole-v1", "grid": "FrozenLake 8x8, no slip"}
 ALONE = "--xla_cpu_multi_thread_eigen=false"
+IN_TURN = "--xla_cpu_enable_concurrency_optimized_scheduler=false"
+"""For the single file, which never ends with several seeds on the grid otherwise: all threads of XLA wait for each other
+(jaxlib 0.10.2; seen elsewhere: https://github.com/PyAutoLabs/PyAutoFit/issues/1530)."""
 
 
 def _rate(who: str, task: str, seeds: int, threads: bool) -> Callable[[], float]:
@@ -26,7 +29,8 @@ def _rate(who: str, task: str, seeds: int, threads: bool) -> Callable[[], float]
 
     def measure() -> float:
         script = Path(__file__).with_name("learners_peers.py")
-        environment = os.environ | {"XLA_FLAGS": "" if threads else ALONE}
+        flags = [*([] if threads else [ALONE]), *([IN_TURN] if who == "single-file" else [])]
+        environment = os.environ | {"XLA_FLAGS": " ".join(flags)}
         done = subprocess.run(
             [sys.executable, str(script), who, task, str(seeds), str(UPDATES[who])],
             env=environment, capture_output=True, text=True, check=False,

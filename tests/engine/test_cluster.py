@@ -13,6 +13,7 @@ import pytest
 
 import emergelab as el
 from emergelab.lm import Endpoint, Scripted
+from emergelab.runs.store import Store, read_info
 
 from ..lm.societies import Pair
 from ..lm.test_endpoint import Server, answer
@@ -138,7 +139,6 @@ def test_a_driver_that_is_ended_leaves_a_run_that_goes_on_here(how, tmp_path):
 
 def test_tasks_of_a_session_that_is_over_write_nothing(cluster, tmp_path):
     from emergelab.engine import cluster as engine
-    from emergelab.runs.store import read_info
 
     made = el.run(Drift(), steps=50, seeds=4, out=tmp_path / "r", on="ray", progress=False)
     before = {p.name: p.read_bytes() for p in (tmp_path / "r" / "checkpoints").iterdir()}
@@ -149,6 +149,67 @@ def test_tasks_of_a_session_that_is_over_write_nothing(cluster, tmp_path):
     engine._computed(str(tmp_path / "r"), read_info(made.place)["session"], Drift, None, [0])
     again = {p.name: p.read_bytes() for p in (tmp_path / "r" / "checkpoints").iterdir()}
     assert set(again) == {"00000.json", "00000.npz"} and set(again) <= set(before)
+
+
+class Stopped(Exception):
+    """In place of a crash."""
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch):
+    """A run that a session named "old" began and left after some records."""
+    from emergelab.engine import progress
+
+    class Stops(progress.Silent):
+        def add(self, seed_steps):
+            raise Stopped
+
+    path = tmp_path / "r"
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr("emergelab.engine.driver.Silent", Stops)
+        el.run(Drift(), **SETTING, out=path, progress=False, chunk=3)
+    run = el.load(path)
+    Store(run.place).write_info(run.info | {"session": "old"})
+    assert 0 < run.done < 0.5
+    return path
+
+
+def test_a_task_that_was_held_up_takes_nothing_back(here, begun, monkeypatch):
+    from emergelab.engine import cluster as engine
+    from emergelab.engine import compiled
+
+    program, computed, go_on = compiled.program, threading.Event(), threading.Event()
+
+    def held_up(*arguments):
+        chunk = program(*arguments)
+        if threading.current_thread() is not task:
+            return chunk
+        computed.set()
+        assert go_on.wait(60)
+        return chunk
+
+    monkeypatch.setattr(compiled, "program", held_up)
+    task = threading.Thread(target=engine._computed, args=(str(begun), "old", Drift, 2, [0]))
+    task.start()
+    assert computed.wait(60)
+    equal(here, el.resume(begun, progress=False))
+    go_on.set()
+    task.join()
+    equal(here, el.load(begun))
+
+
+def test_who_resumes_waits_for_a_commit_that_is_under_way(here, begun):
+    resumed = threading.Thread(target=el.resume, args=(begun,), kwargs={"progress": False})
+    with el.load(begun).place.committing():
+        resumed.start()
+        until = time.monotonic() + 60
+        while "session" in el.load(begun).info and time.monotonic() < until:
+            time.sleep(0.01)
+        before = el.load(begun).done
+        resumed.join(0.5)
+        assert resumed.is_alive() and el.load(begun).done == before
+    resumed.join(60)
+    equal(here, el.load(begun))
 
 
 def test_a_host_system_is_the_same_too(cluster, tmp_path):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -21,11 +22,19 @@ from . import compiled
 from .plan import Block, Cell
 from .progress import Silent
 
-__all__ = ["compute", "devices_of_each"]
+__all__ = ["Permit", "compute", "devices_of_each", "granted"]
+
+Permit = Callable[[], AbstractContextManager[bool]]
+"""Entered around all that a block writes, and says whether it still may."""
 
 _BUFFER_BYTES = 32 << 20  # records held before they go to disk
 _CHUNK_SECONDS = 2.0
 _COMMIT_SHARE = 0.05  # of the time may go into writing
+
+
+def granted() -> AbstractContextManager[bool]:
+    """The permit of who holds the run alone."""
+    return nullcontext(True)
 
 
 def compute(
@@ -36,8 +45,9 @@ def compute(
     bar: Silent,
     chunk: int | None,
     stop: threading.Event,
+    permit: Permit = granted,
 ) -> None:
-    """Bring one block to its end, from its last checkpoint if it has one."""
+    """Bring one block to its end from its last checkpoint, if it has one; stop where writing is no longer permitted."""
     if stop.is_set():
         return
     members = [cells[i] for i in block.conditions]
@@ -60,7 +70,11 @@ def compute(
         shape = jax.eval_shape(lambda *a: compiled.begin(spec, *a), leaves, seeds, each)
         spec = dataclasses.replace(spec, **_parts(shape, members[0].system.population, count))
 
-    saved = store.read_checkpoint(block.index)
+    with permit() as may:
+        if not may:
+            return
+        saved = store.read_checkpoint(block.index)
+        store.drop_events_from(block.index, saved[1]["records"] if saved is not None else 0)
     if saved is None:
         state = compiled.started(spec, leaves, seeds, each)
         record, marked, start = 0, {}, 0
@@ -75,7 +89,6 @@ def compute(
             )
         # A fork begins with the state of a record that is still to be written, all else with that of the last one.
         start = saved[1].get("state_at", max(0, record - 1) * every)
-    store.drop_events_from(block.index, record)
 
     kept = {time // every for time in info.get("keep", ())}
     chunk_records, rows = chunk or 1, slice(*block.seeds)
@@ -93,15 +106,20 @@ def compute(
 
         times = [(record + i) * every for i in range(n)]
         events = _divergences(host_buffer, nan_ok, names, numbers, times, marked)
-        for name, block_of in host_buffer.items():
-            labelled = np.moveaxis(block_of, 0, 2)[:, :real]
-            store.append(
-                name, block.conditions, rows, record, labelled.astype(stored_dtype(labelled.dtype), copy=False)
+        with permit() as may:
+            if not may:
+                return
+            for name, block_of in host_buffer.items():
+                labelled = np.moveaxis(block_of, 0, 2)[:, :real]
+                store.append(
+                    name, block.conditions, rows, record, labelled.astype(stored_dtype(labelled.dtype), copy=False)
+                )
+            store.write_events(block.index, record, events)
+            if record + n - 1 in kept:
+                store.write_kept(block.index, times[-1], _leaves(state), _names(state))
+            store.write_checkpoint(
+                block.index, _leaves(state), {"records": record + n, "diverged": marked, "failed": {}}
             )
-        store.write_events(block.index, record, events)
-        if record + n - 1 in kept:
-            store.write_kept(block.index, times[-1], _leaves(state), _names(state))
-        store.write_checkpoint(block.index, _leaves(state), {"records": record + n, "diverged": marked, "failed": {}})
         committed = clock.monotonic()
         bar.add(len(members) * real * (times[-1] - start))
         record, start = record + n, times[-1]

@@ -5,8 +5,10 @@ or behind any fsspec URL. A task carries nothing but the run's address; it reads
 their last checkpoints, and the driver learns from the checkpoints how far it is. So a task whose machine dies is
 simply begun again, on another one.
 
-While a driver is at work, run.json holds the name of its session, and a task whose session is over stops at its next
-chunk: what a killed driver left behind never writes into a run that somebody has resumed.
+While a driver is at work, run.json holds the name of its session, and a task whose session is over writes no more: it
+looks at the name within each commit, and who resumes a run changes the name and waits for commits that are under way.
+So what a killed driver left behind never writes into a run that somebody has resumed. (Object stores have no locks to
+wait for; there a task that has looked and is held up for longer than the resumed run takes could still write.)
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import uuid
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from ..errors import UserError, need
@@ -205,15 +208,11 @@ class _Watch:
 # -- on the workers -------------------------------------------------------------------------------------------------
 
 
-class _Over(threading.Event):
-    """Set as soon as another session has taken the run over."""
-
-    def __init__(self, place: Place, session: str) -> None:
-        super().__init__()
-        self.place, self.session = place, session
-
-    def is_set(self) -> bool:
-        return read_info(self.place).get("session") != self.session
+@contextmanager
+def _permit(place: Place, session: str) -> Iterator[bool]:
+    """Whether no other session has taken the run over; while this is entered, none does."""
+    with place.committing():
+        yield read_info(place).get("session") == session
 
 
 def _opened(url: str, system: Any, indices: Sequence[int]) -> tuple[Store, dict[str, Any], list[Cell], list[Block]]:
@@ -231,7 +230,9 @@ def _computed(url: str, session: str, system: Any, chunk: int | None, indices: S
     persistent_compilation_cache()
     store, info, cells, blocks = _opened(url, system, indices)
     for block in blocks:
-        pure.compute(store, info, cells, block, Silent(), chunk, _Over(store.place, session))
+        pure.compute(
+            store, info, cells, block, Silent(), chunk, threading.Event(), partial(_permit, store.place, session)
+        )
 
 
 def _hosted(
@@ -242,7 +243,7 @@ def _hosted(
     if lm is not None:
         proxy, asker = lm
         lm = proxy.asking(_Ask(asker))
-    host.carry_out(store, info, cells, blocks, Silent(), None, retries, lm, _Over(store.place, session))
+    host.carry_out(store, info, cells, blocks, Silent(), None, retries, lm, partial(_permit, store.place, session))
 
 
 # -- the model, which one process of the cluster asks ---------------------------------------------------------------

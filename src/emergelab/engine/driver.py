@@ -433,6 +433,8 @@ def carry_out(
     bar = Bar(info["study"] or info["system"]["name"], total, done) if progress else Silent()
     with store.place.locked(), bar:
         note("running")
+        with store.place.committing(alone=True):
+            pass  # whoever looked at the session before is done with writing now
         try:
             if on != "here":
                 cluster.carry_out(store, info, cells, blocks, bar, chunk, workers, retries, lm)

@@ -12,7 +12,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import threading
 import time as clock
 from collections import Counter
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from .._site import matches
 from ..errors import RunError, UserError
 from ..intervention import Moment
 from ..runs.store import ArraySpec, Store
+from .blocks import Permit, granted
 from .plan import Block, Cell
 from .progress import Silent
 from .switch import Switch
@@ -121,10 +121,10 @@ def carry_out(
     workers: int | None,
     retries: int,
     lm: Any = None,
-    over: threading.Event | None = None,
+    permit: Permit = granted,
 ) -> None:
-    """Bring all blocks to their ends, at most `workers` (default 16) at a time; none writes once `over` is set."""
-    asyncio.run(_all(store, info, cells, blocks, bar, workers or 16, retries, lm, over or threading.Event()))
+    """Bring all blocks to their ends, at most `workers` (default 16) at a time; none writes without permit."""
+    asyncio.run(_all(store, info, cells, blocks, bar, workers or 16, retries, lm, permit))
 
 
 async def _all(
@@ -136,14 +136,14 @@ async def _all(
     limit: int,
     retries: int,
     lm: Any,
-    over: threading.Event,
+    permit: Permit,
 ) -> None:
     gate = asyncio.Semaphore(limit)
     desk = None if lm is None else lm.desk()
 
     async def gated(block: Block) -> None:
         async with gate:
-            await _one(store, info, cells[block.conditions[0]], block, bar, retries, desk, over)
+            await _one(store, info, cells[block.conditions[0]], block, bar, retries, desk, permit)
 
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -162,21 +162,24 @@ async def _one(
     bar: Silent,
     retries: int,
     desk: Any,
-    over: threading.Event,
+    permit: Permit,
 ) -> None:
     seed, every, switch = info["seeds"][block.seeds[0]], info["every"], Switch.from_json(info.get("switch"))
     records = info["steps"] // every + 1
     marks: dict[str, Any] = {"diverged": {}, "failed": {}}
-    saved = store.read_checkpoint(block.index)
+    with permit() as may:
+        if not may:
+            raise _taken_over(store)
+        saved = store.read_checkpoint(block.index)
+        store.drop_events_from(block.index, saved[1]["records"] if saved is not None else 0)
     record, text = 0, ""
     if saved is not None:
         (raw,), progress = saved
         record, text = progress["records"], raw.tobytes().decode()
         marks = {k: progress[k] for k in marks}
-    store.drop_events_from(block.index, record)
     if marks["failed"]:
         return
-    pending, original = _Pending(store, block, record, over), cell
+    pending, original = _Pending(store, block, record, permit), cell
     try:
         while record < records:
             begun = max(0, record - 1) * every
@@ -220,8 +223,8 @@ def _event(time: int, cell: Cell, seed: int, kind: str, **payload: Any) -> dict[
 class _Pending:
     """Records, events and state of one seed that are not on disk yet."""
 
-    def __init__(self, store: Store, block: Block, first: int, over: threading.Event) -> None:
-        self.store, self.block, self.first, self.over = store, block, first, over
+    def __init__(self, store: Store, block: Block, first: int, permit: Permit) -> None:
+        self.store, self.block, self.first, self.permit = store, block, first, permit
         self.records: list[dict[str, float]] = []
         self.events: list[dict[str, Any]] = []
         self.text = ""
@@ -231,9 +234,15 @@ class _Pending:
         """Write everything, unless the last time was less than `after` seconds ago: files cost more than steps may."""
         if clock.monotonic() - self._last < after or not (self.records or marks["failed"]):
             return
-        if self.over.is_set():
-            self.records, self.events = [], []
-            raise RunError(f"{self.store.place}: another process has taken this run over; this one stops")
+        with self.permit() as may:
+            if may:
+                self._write(marks)
+        self.records, self.events = [], []
+        if not may:
+            raise _taken_over(self.store)
+        self._last = clock.monotonic()
+
+    def _write(self, marks: dict[str, Any]) -> None:
         for name in self.records[0] if self.records else ():
             column = np.array([r[name] for r in self.records]).reshape(1, 1, -1)
             self.store.append(name, self.block.conditions, slice(*self.block.seeds), self.first, column)
@@ -241,8 +250,10 @@ class _Pending:
         self.first += len(self.records)
         state = np.frombuffer(self.text.encode(), np.uint8)
         self.store.write_checkpoint(self.block.index, [state], {"records": self.first, **marks})
-        self.records, self.events = [], []
-        self._last = clock.monotonic()
+
+
+def _taken_over(store: Store) -> RunError:
+    return RunError(f"{store.place}: another process has taken this run over; this one stops")
 
 
 class Failure(Exception):

@@ -18,6 +18,14 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ..errors import RunError
 
+try:
+    import fcntl
+except ImportError:  # not POSIX: no lock is to be had without a dependency
+    fcntl = None  # type: ignore[assignment]
+    _TOGETHER = _ALONE = _AT_ONCE = 0
+else:
+    _TOGETHER, _ALONE, _AT_ONCE = fcntl.LOCK_SH, fcntl.LOCK_EX, fcntl.LOCK_NB
+
 _REMEDY = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room in the quota",
@@ -150,23 +158,37 @@ class Place:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the place alone. The lock dies with the process, so a killed run can be resumed at once."""
-        try:
-            import fcntl
-        except ImportError:  # not POSIX: no lock is to be had without a dependency
-            fcntl = None  # type: ignore[assignment]
-        if self.local is None or fcntl is None:
+        with self._lock_file(".lock") as (file, flock):
+            if file is not None:
+                try:
+                    flock(file, _ALONE | _AT_ONCE)
+                except OSError:
+                    raise RunError(
+                        f"{self.url}: another process is writing this run; wait for it or stop it first"
+                    ) from None
             yield
+
+    @contextlib.contextmanager
+    def committing(self, alone: bool = False) -> Iterator[None]:
+        """Around what one of several processes writes; whoever wants to be `alone` waits until the others are out.
+
+        Behind a URL and where the system has no locks nobody is waited for.
+        """
+        with self._lock_file(".committing") as (file, flock):
+            if file is not None:
+                flock(file, _ALONE if alone else _TOGETHER)
+            yield
+
+    @contextlib.contextmanager
+    def _lock_file(self, name: str) -> Iterator[tuple[Any, Any]]:
+        """An open file to be locked and the function that locks it, or None twice where no lock is to be had."""
+        if self.local is None or fcntl is None:
+            yield None, None
             return
         with self.writing():
-            file = (self.local / ".lock").open("w")
+            file = (self.local / name).open("w")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(
-                    f"{self.url}: another process is writing this run; wait for it or stop it first"
-                ) from None
-            yield
+            yield file, fcntl.flock
 
 
 @functools.cache
