@@ -9,6 +9,7 @@ from emergelab.errors import UserError
 from emergelab.lm._gguf import Gguf
 from emergelab.lm.base import ModelError, Request
 from emergelab.lm.embedded import open_embedded, sites
+from emergelab.lm.opening import open_lm
 
 gguf = pytest.importorskip("gguf")
 numpy_files = pytest.importorskip("safetensors.numpy")
@@ -117,9 +118,18 @@ def test_both_formats_hold_the_same_model(tmp_path):
     )
     np.testing.assert_allclose(told(one), told(other), atol=1e-4)
     assert {s.name for s in sites(str(tmp_path / "f"))} >= {"L.1.out", "logits"}
-    rounded = open_embedded(tmp_path / "f", dtype="bfloat16")
-    np.testing.assert_allclose(told(rounded), told(one), atol=0.5)
-    assert rounded.revision == f"{one.revision}-bfloat16"
+
+
+def test_rounded_weights_are_another_model_with_nearly_the_same_numbers(tmp_path):
+    one = open_embedded(folder(tmp_path / "f"))
+    rounded = open_lm(f"bfloat16:{tmp_path / 'f'}")
+    np.testing.assert_allclose(told(rounded), told(one), rtol=0.02)
+    assert (told(rounded) != told(one)).all()
+    assert rounded.revision == f"{one.revision}-bfloat16" and rounded.about()["dtype"] == "bfloat16"
+    assert rounded.llama.blocks[0].q.dtype == "bfloat16"
+    assert rounded.read("abc", "L.1.out")["L.1.out"].dtype == "float32"
+    with pytest.raises(UserError, match="no model 'bfloat16:nowhere'"):
+        open_lm("bfloat16:nowhere")
 
 
 @pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "Q8_0", "F16", "BF16"])

@@ -79,7 +79,16 @@ class LowRank(eqx.Module):
 def _times(x: Float[Array, "*n in"], weight: Weight) -> Float[Array, "*n out"]:
     if isinstance(weight, LowRank):
         return _times(x, weight.frozen) + _times(_times(x, weight.a), weight.b)
-    return jnp.einsum("...i,oi->...o", x, weight)
+    return _product("...i,oi->...o", x, weight)
+
+
+def _product(how: str, x: Float[Array, "..."], weight: Float[Array, "..."]) -> Float[Array, "..."]:
+    """A product with weights, in single precision.
+
+    Where weights are of type bfloat16, what they are multiplied with is rounded to it as well; only then processors
+    that have units for it use them. Sums are in single precision.
+    """
+    return jnp.einsum(how, x.astype(weight.dtype), weight, preferred_element_type=jnp.float32)
 
 
 class Block(eqx.Module):
@@ -139,7 +148,7 @@ class Llama(eqx.Module):
         def step(x: Array, weights: Block) -> Array:
             return block(self.config, weights, x, turn, mask, ())[0]
 
-        x = site("embed", self.embed[tokens])
+        x = site("embed", embedded(self.embed, tokens))
         for first, last, addressed in _runs(self.config.layers):
             if addressed:
                 with scope("L", first):
@@ -160,7 +169,12 @@ class Llama(eqx.Module):
         """Logits of the next token, from the residual stream."""
         x = site("final", _norm(x, self.norm, self.config.eps))
         weight = self.embed if self.readout is None else self.readout
-        return site("logits", jnp.einsum("btw,vw->btv", x, weight).astype(jnp.float32))
+        return site("logits", _product("btw,vw->btv", x, weight))
+
+
+def embedded(embed: Float[Array, "token width"], tokens: Int[Array, "batch t"]) -> Float[Array, "batch t width"]:
+    """Rows of the embedding, in single precision as all of the residual stream."""
+    return embed[tokens].astype(jnp.float32)
 
 
 def addressed(layer: int, more: tuple[str, ...] = ()) -> bool:
@@ -194,9 +208,7 @@ def spread(rows: Array, batch: int) -> Array:
 
 
 def _norm(x: Float[Array, "*n width"], weight: Float[Array, "width"], eps: float) -> Float[Array, "*n width"]:
-    exact = x.astype(jnp.float32)
-    scaled = exact * jax.lax.rsqrt(jnp.mean(exact**2, axis=-1, keepdims=True) + eps)
-    return scaled.astype(x.dtype) * weight
+    return x * jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + eps) * weight
 
 
 Turn = tuple[Float[Array, "batch t half"], Float[Array, "batch t half"]]
@@ -211,7 +223,7 @@ def rotation(config: Config, positions: Int[Array, "batch t"]) -> Turn:
 
 
 def _rotate(x: Float[Array, "batch t n head"], turn: Turn) -> Float[Array, "batch t n head"]:
-    cos, sin = (a[:, :, None].astype(x.dtype) for a in turn)
+    cos, sin = (a[:, :, None] for a in turn)
     first, second = jnp.split(x, 2, axis=-1)
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
 
@@ -258,7 +270,7 @@ def block(
 
     scores = jnp.concatenate([_scores(q, key) for key, _ in stretches], axis=-1) * config.head**-0.5
     scores = jnp.where(mask[:, None], site("scores", scores), -jnp.inf)
-    pattern = site("pattern", jax.nn.softmax(scores.astype(jnp.float32), axis=-1).astype(x.dtype))
+    pattern = site("pattern", jax.nn.softmax(scores, axis=-1))
     edges = np.cumsum([key.shape[2] for key, _ in stretches])[:-1]
     parts = jnp.split(pattern, edges, axis=-1)
     heads = site("heads", sum(_mix(p, value) for p, (_, value) in zip(parts, stretches, strict=True)))
@@ -287,10 +299,10 @@ def _mix(
     return jnp.einsum("agkrts,aksd->agtkrd", pattern, v).reshape(batch, t, heads, width)
 
 
-def empty(config: Config, rows: int, slots: int, dtype: Any) -> Past:
+def empty(config: Config, rows: int, slots: int) -> Past:
     """Room for the tokens to come."""
     shape = (rows, config.kv_heads, slots, config.head)
-    keys, values = (tuple(jnp.zeros(shape, dtype) for _ in range(config.layers)) for _ in range(2))
+    keys, values = (tuple(jnp.zeros(shape) for _ in range(config.layers)) for _ in range(2))
     return Past(keys, values, jnp.zeros(rows, jnp.int32))
 
 

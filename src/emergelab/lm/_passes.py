@@ -73,7 +73,7 @@ def _entering(
     seen = [_llama.spread(jnp.arange(w) < n[:, None], batch)[:, None] for w, n in zip(widths, before, strict=True)]
     mask = jnp.concatenate([jnp.broadcast_to(m, (batch, t, m.shape[-1])) for m in (*seen, own[None])], axis=-1)
     with editing(interventions, _moment(time)):
-        return site("embed", embed[tokens]), turn, mask
+        return site("embed", _llama.embedded(embed, tokens)), turn, mask
 
 
 _enter = jax.jit(_entering, static_argnames=("config", "widths", "room"))
@@ -330,16 +330,31 @@ def gather(past: Past, rows: Int[Array, "row"], texts: int) -> Past:
     return jax.tree.map(lambda a: a[rows], past)
 
 
-@partial(jax.jit, static_argnames="rows")
-def head(arrays: Any, rows: int) -> Any:
-    """The first rows of arrays."""
-    return jax.tree.map(lambda a: a[:rows], arrays)
+class Shelf:
+    """What many texts look back at, one row each, of which every batch takes some.
 
+    It lies in the memory of the host: there, other numbers of rows need no other programs.
 
-@jax.jit
-def stacked(parts: list[Past]) -> Past:
-    """The rows of several, which have equally many slots, as one."""
-    return jax.tree.map(lambda *a: jnp.concatenate(a), *parts)
+    Attributes:
+        slots: of each row.
+    """
+
+    def __init__(self, config: Config, rows: int, slots: int) -> None:
+        shape = (rows, config.kv_heads, slots, config.head)
+        self._held = [np.zeros(shape, np.float32) for _ in range(2 * config.layers)]
+        self._lengths, self.slots = np.zeros(rows, np.int32), slots
+
+    def put(self, first: int, past: Past, rows: int) -> None:
+        """Fill rows from `first` with as many of another batch."""
+        for held, new in zip(self._held, (*past.keys, *past.values), strict=True):
+            held[first : first + rows, :, : new.shape[2]] = np.asarray(new)[:rows]
+        self._lengths[first : first + rows] = np.asarray(past.lengths)[:rows]
+
+    def take(self, rows: Int[np.ndarray, "row"]) -> Past:
+        """Some rows, as a batch."""
+        found = tuple(jnp.asarray(held[rows]) for held in self._held)
+        half = len(found) // 2
+        return Past(found[:half], found[half:], jnp.asarray(self._lengths[rows]))
 
 
 def read(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..errors import need
+from ..errors import UserError, need
 from ._gguf import read_json
 from .base import ModelError, Turn
 
@@ -130,29 +131,34 @@ class Tokenizer:
         """One token as text, control tokens by name."""
         return str(self._inner.decode([int(token)], skip_special_tokens=False))
 
+    @cached_property
+    def _compiled(self) -> Any:
+        """The chat template as a program; compiling it takes longer than many prompts."""
+        if self._template is None:
+            raise ModelError("this model has no chat template; give the prompt as one text")
+        sandbox = need("jinja2.sandbox", "lm", "chat templates")
+        environment = sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment.globals["raise_exception"] = _refuse
+        return environment.from_string(self._template)
+
     def chat(self, turns: Sequence[Turn]) -> str:
         """Turns as the one text that the model was trained on, up to where its answer begins.
 
         Raises:
             ModelError: the model has no chat template, or it refuses these turns.
         """
-        if self._template is None:
-            raise ModelError("this model has no chat template; give the prompt as one text")
-        sandbox = need("jinja2.sandbox", "lm", "chat templates")
-        environment = sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-
-        def refuse(message: str) -> None:
-            raise ModelError(f"the model's chat template refuses these turns: {message}")
-
-        environment.globals["raise_exception"] = refuse
         messages = [{"role": t.role, "content": t.text} for t in turns]
         try:
-            made = environment.from_string(self._template)
-            return str(made.render(messages=messages, add_generation_prompt=True, **self._named))
-        except ModelError:
+            return str(self._compiled.render(messages=messages, add_generation_prompt=True, **self._named))
+        except UserError:
             raise
         except Exception as error:  # whatever a template may do wrong
             raise ModelError(f"the model's chat template cannot be used ({type(error).__name__}: {error})") from None
+
+
+def _refuse(message: str) -> None:
+    """What a template calls for turns that it was not made for."""
+    raise ModelError(f"the model's chat template refuses these turns: {message}")
 
 
 def _cutter(library: Any, name: str, path: Path) -> Any:

@@ -49,6 +49,7 @@ __all__ = ["Embedded", "open_embedded", "sites"]
 
 _SLOTS = 16_384  # tokens held at once; each costs 46 kB in SmolLM2
 _KEPT = 4096  # tokens of openings that are kept from one call to the next
+_COMPUTED = 512  # tokens that are computed at once where nothing is written after them: more do not stay in a cache
 
 #: Sizes of the models among the assets, so that their sites can be listed before the weights are here.
 _KNOWN = {
@@ -146,7 +147,7 @@ class Embedded(LM):
         out: list[np.ndarray] = [np.zeros(0, np.float32)] * len(requests)
         # Logits of a further token, one a word of the vocabulary, take as much memory as eight tokens that are held.
         more = [8 * n * len(c) if n > 1 else 0 for n, c in zip(longest, options, strict=True)]
-        for rows, left, before in self._batches(prompts, more):
+        for rows, left, before in self._batches(prompts, more, _COMPUTED):
             scored = self._score(left, [told[i] for i in rows], before)
             for i, one in zip(rows, scored, strict=True):
                 out[i] = one
@@ -238,12 +239,13 @@ class Embedded(LM):
         return bool(_stack.editors) or not all(_keeps_to_a_row(i, self.llama.config) for i in self.interventions)
 
     def _batches(
-        self, prompts: Sequence[list[int]], more: Sequence[int]
+        self, prompts: Sequence[list[int]], more: Sequence[int], most: int = _SLOTS
     ) -> Iterator[tuple[list[int], list[list[int]], tuple[Past, ...]]]:
         """Indices of prompts to be computed together, what is left of each to compute, and what it follows.
 
         What all prompts begin with is computed once, and what runs of them begin with beyond that (an agent's own
-        story, a question under each order of its options) once a run.
+        story, a question under each order of its options) once a run. A batch holds at most `most` tokens to compute,
+        or one prompt.
         """
         if not prompts:
             return
@@ -259,9 +261,9 @@ class Embedded(LM):
             if self.share
             else [(i, i + 1, n) for i in range(len(prompts))]
         )
-        grouped, deep = self._runs_of([prompts[order[first]][n:k] for first, _, k in runs], shared)
+        shelf, rows_of_runs = self._runs_of([prompts[order[first]][n:k] for first, _, k in runs], shared)
         start, row = np.zeros(len(prompts), int), np.zeros(len(prompts), int)
-        for r, (first, last, k) in enumerate(runs):
+        for (first, last, k), r in zip(runs, rows_of_runs, strict=True):
             start[order[first:last]], row[order[first:last]] = k, r
         left = [ids[k:] for ids, k in zip(prompts, start, strict=True)]
         # Neighbours of similar length waste little on padding.
@@ -269,15 +271,16 @@ class Embedded(LM):
         while order:
             take = ROWS
             while take > 1:
-                slots = max(passes.bucket(len(left[i])) + passes.bucket(more[i]) for i in order[:take])
-                if take * (slots + deep) <= _SLOTS:
+                width = passes.bucket(max(len(left[i]) for i in order[:take]))
+                slots = width + passes.bucket(max(more[i] for i in order[:take]))
+                if take * (slots + shelf.slots) <= _SLOTS and take * width <= most:
                     break
                 take //= 2
             rows, order = order[:take], order[take:]
             before = shared
-            if grouped is not None and start[rows].max() > n:
+            if start[rows].max() > n:
                 full = [*rows, *([rows[0]] * (padded_height(len(rows)) - len(rows)))]
-                before = (*shared, passes.gather(grouped, row[full], len(grouped.lengths)))
+                before = (*shared, shelf.take(row[full]))
             yield rows, [left[i] for i in rows], before
 
     def _opening(self, ids: list[int]) -> Past:
@@ -291,20 +294,28 @@ class Embedded(LM):
         self._openings[key] = self._openings.pop(key)  # used last, dropped last
         return self._openings[key]
 
-    def _runs_of(self, openings: Sequence[list[int]], shared: tuple[Past, ...]) -> tuple[Past | None, int]:
-        """What runs of prompts begin with beyond what is shared, one row a run, and how many slots a row has."""
-        longest = max(map(len, openings))
-        if not longest:
-            return None, 0
-        width, parts = passes.bucket(longest), []
-        for at in range(0, len(openings), ROWS):
-            some = openings[at : at + ROWS]
-            # A run without an opening computes one token that nobody looks at.
-            tokens, lengths = passes.padded([ids or [0] for ids in some], padded_height(len(some)), width)
+    def _runs_of(
+        self, openings: Sequence[list[int]], shared: tuple[Past, ...]
+    ) -> tuple[passes.Shelf, Int[np.ndarray, "run"]]:
+        """What runs of prompts begin with beyond what is shared, and in which row of it each run finds its own.
+
+        The first row is empty: it serves all runs that begin with nothing.
+        """
+        row = np.zeros(len(openings), int)
+        # Neighbours of similar length waste little on padding.
+        order = sorted((i for i in range(len(openings)) if openings[i]), key=lambda i: len(openings[i]))
+        row[order] = 1 + np.arange(len(order))
+        slots = passes.bucket(len(openings[order[-1]])) if order else 0
+        shelf = passes.Shelf(self.llama.config, 1 + len(order), slots)
+        while order:
+            take = ROWS
+            while take > 1 and take * passes.bucket(max(len(openings[i]) for i in order[:take])) > _COMPUTED:
+                take //= 2
+            first, some, order = int(row[order[0]]), [openings[i] for i in order[:take]], order[take:]
+            tokens, lengths = passes.padded(some, padded_height(len(some)), passes.bucket(len(some[-1])))
             _, past = passes.begin(self.llama, self.interventions, tokens, lengths, shared)
-            real = np.array([len(ids) for ids in some], np.int32)
-            parts.append(Past(*passes.head((past.keys, past.values), len(some)), jnp.asarray(real)))
-        return passes.stacked(parts), width
+            shelf.put(first, past, len(some))
+        return shelf, row
 
     def _begin(
         self, left: Sequence[list[int]], before: tuple[Past, ...]
@@ -359,7 +370,7 @@ class Embedded(LM):
         token, told = passes.choose(logits, keys, 0, temperature, top_p, **how)
         answers = [Answer(self.tokenizer, r) for r in requests]
         texts = np.arange(height)  # which text a row of the batch belongs to; those from `n` on are padding
-        room = empty(self.llama.config, height, passes.bucket(int(limits.max())), self.llama.embed.dtype)
+        room = empty(self.llama.config, height, passes.bucket(int(limits.max())))
         t = 0
         while True:
             for i, one, logp in zip(texts.tolist(), np.asarray(token).tolist(), np.asarray(told).tolist(), strict=True):
@@ -452,7 +463,9 @@ def open_embedded(name: str | Path, dtype: str = "float32") -> Embedded:
 
     Args:
         name: "smollm2", or a path to a GGUF file or to a folder with safetensors, config.json and tokenizer.json.
-        dtype: "float32", or "bfloat16", which takes half the memory and rounds.
+        dtype: of the weights: "float32", or "bfloat16", which takes half the memory and rounds whatever is multiplied
+            with them to 8 bits. Processors with units for it (AMX and AVX-512 BF16 of recent x86, and accelerators)
+            compute several times faster then; others are slower.
 
     Raises:
         UserError: the weights are not on this machine, or a package that reads them is missing.

@@ -14,7 +14,8 @@ KEY = "EMERGELAB_LM_KEY"
 """Environment variable whose key is sent to an address, if it is set."""
 
 _FORMS = (
-    "smollm2, a GGUF file, served:FILE, http://HOST/v1#MODEL, inspect:PROVIDER/MODEL, replay:RUN, shuffled:RUN or human"
+    "smollm2, a GGUF file, bfloat16:FILE, served:FILE, http://HOST/v1#MODEL, inspect:PROVIDER/MODEL, replay:RUN, "
+    "shuffled:RUN or human"
 )
 
 
@@ -22,8 +23,9 @@ def open_lm(spec: str, *, cache: str | Path | None = None, calls: int | None = N
     """A model by its name.
 
     Args:
-        spec: "smollm2" (`emergelab get smollm2`), a GGUF file or a folder of safetensors, "served:FILE" (a GGUF file of
-            any family, by llama.cpp), "http(s)://HOST/v1#MODEL" (an OpenAI-compatible address; the key is taken from
+        spec: "smollm2" (`emergelab get smollm2`), a GGUF file or a folder of safetensors, each of them with "bfloat16:"
+            before it if its weights are to be rounded to that type (`open_embedded`), "served:FILE" (a GGUF file of any
+            family, by llama.cpp), "http(s)://HOST/v1#MODEL" (an OpenAI-compatible address; the key is taken from
             $EMERGELAB_LM_KEY), "inspect:PROVIDER/MODEL" (a provider that Inspect knows), "replay:RUN" (the record of a
             run), "shuffled:RUN" (its decisions, dealt out to other situations: a null) or "human".
         cache: file in which answers are kept.
@@ -79,8 +81,11 @@ def _open(spec: str) -> LM:
     from ..assets import ASSETS
 
     known = [name for name, asset in ASSETS.items() if asset.kind == "language model"]
-    if spec in known or Path(spec).exists():
+    kind, _, name = spec.rpartition(":")
+    if kind not in ("", "bfloat16"):
+        name = spec  # a colon in a file's name
+    if name in known or Path(name).exists():
         from .embedded import open_embedded
 
-        return open_embedded(spec)
+        return open_embedded(name, dtype="bfloat16" if name != spec else "float32")
     raise UserError(f"--lm: no model {spec!r}; it may be {_FORMS}")
