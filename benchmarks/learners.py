@@ -20,8 +20,8 @@ UPDATES = {"ours": 100, "single-file": 100, "stable-baselines3": 5}
 NAMES = {"pole": "CartPole-v1", "grid": "FrozenLake 8x8, no slip"}
 ALONE = "--xla_cpu_multi_thread_eigen=false"
 IN_TURN = "--xla_cpu_enable_concurrency_optimized_scheduler=false"
-"""For the single file, which never ends with several seeds on the grid otherwise: all threads of XLA wait for each other
-(jaxlib 0.10.2; seen elsewhere: https://github.com/PyAutoLabs/PyAutoFit/issues/1530)."""
+"""For the single file, which never ends with several seeds on the grid otherwise: all threads of XLA wait for each
+other (jaxlib 0.10.2; others have seen it: https://github.com/PyAutoLabs/PyAutoFit/issues/1530)."""
 
 
 def _rate(who: str, task: str, seeds: int, threads: bool) -> Callable[[], float]:

@@ -33,6 +33,7 @@ OPENING = (
     "none. If both defect, both get 5 points. Everybody hears what was played before. "
 )
 THREADS = 2
+_ROUNDED, _OWN = "bfloat16", ("the same without sharing",)
 
 
 def _prompts(n: int) -> list[str]:
@@ -62,6 +63,12 @@ class Models:
         from emergelab.lm.embedded import open_embedded
 
         return self._get("ours", lambda: open_embedded("smollm2"))
+
+    def rounded(self) -> Any:
+        """JAX, with weights in bfloat16."""
+        from emergelab.lm.embedded import open_embedded
+
+        return self._get("rounded", lambda: open_embedded("smollm2", dtype="bfloat16"))
 
     def llama(self) -> Any:
         """llama.cpp, or None."""
@@ -111,7 +118,7 @@ def decisions(rounds: int) -> list[Row]:
             ours.share = True
             return len(requests) / seconds
 
-        works: dict[str, Callable[[], float]] = {"ours": shared}
+        works: dict[str, Callable[[], float]] = {"ours": shared, _ROUNDED: lambda f=shared: f(ours=MODELS.rounded())}
         if n == 64:  # what does not share costs the same a decision at any number, and far longer in all
             works["the same without sharing"] = lambda f=shared: f(False)
         if llama is not None:
@@ -128,8 +135,10 @@ def decisions(rounds: int) -> list[Row]:
         length = len(ours.tokenizer.encode(prompts[1], begin=True))
         note = f"prompts of {length} tokens, {len(ours.tokenizer.encode(OPENING, begin=True))} of them shared"
         rows += [
-            row(f"{n} decisions", peer, "decisions/s", found["ours"], found[peer], note="" if i else note)
-            for i, peer in enumerate(list(works)[1:])
+            row(f"{n} decisions{name}", peer, "decisions/s", found[whose], found[peer], note="" if i or name else note)
+            for whose, name in (("ours", ""), (_ROUNDED, f", {_ROUNDED}"))
+            for i, peer in enumerate(list(works)[2:])
+            if not (name and peer in _OWN)
         ]
     return rows
 
@@ -146,7 +155,9 @@ def writing(rounds: int) -> list[Row]:
             seconds = timed(lambda: made.extend(model.complete(requests)))
             return sum(c.tokens_out for c in made) / seconds
 
-        works: dict[str, Callable[[], float]] = {"ours": lambda f=asked, m=ours: f(m)}
+        works: dict[str, Callable[[], float]] = {
+            "ours": lambda f=asked, m=ours: f(m), _ROUNDED: lambda f=asked: f(MODELS.rounded()),
+        }  # fmt: skip
         if llama is not None:
             works["llama.cpp (xllamacpp, 8 slots)"] = lambda f=asked, m=llama: f(m)
         if torch is not None:
@@ -155,8 +166,9 @@ def writing(rounds: int) -> list[Row]:
         take_turns(works, 1)
         found = take_turns(works, rounds)
         rows += [
-            row(f"{n} at once, up to {tokens} tokens", peer, "tokens/s", found["ours"], found[peer])
-            for peer in list(works)[1:]
+            row(f"{n} at once, up to {tokens} tokens{name}", peer, "tokens/s", found[whose], found[peer])
+            for whose, name in (("ours", ""), (_ROUNDED, f", {_ROUNDED}"))
+            for peer in list(works)[2:]
         ]
     return rows
 
@@ -166,7 +178,7 @@ def society(rounds: int) -> list[Row]:
     from emergelab.studies.societies.donor_game_lm import DonorGameLM
     from lm_peers import OneByOne
 
-    ours, seeds = MODELS.ours(), 8
+    ours, seeds = MODELS.ours(), 2
 
     def grow(lm: Any) -> float:
         ours._openings.clear()
@@ -179,8 +191,8 @@ def society(rounds: int) -> list[Row]:
             )  # fmt: skip
 
     works = {"ours": lambda: grow(ours), "a loop over agents": lambda: grow(OneByOne(ours))}
-    take_turns(works, 1)
-    found = take_turns(works, max(1, rounds // 3))
+    found = take_turns(works, 1 + max(1, rounds // 3))
+    found = {who: times[1:] for who, times in found.items()}  # the first of each compiles
     note = f"{seeds} societies of 4 agents: 4 strategies in words, 24 probes and 16 donations each"
     return [
         row("a generation", "a loop over agents", "s", found["ours"], found["a loop over agents"],
