@@ -11,7 +11,7 @@ import emergelab as el
 from emergelab.games.taxes import US_RATES
 from emergelab.rl.networks import FeedForward
 from emergelab.studies.societies.economy_trade import EconomyTrade, study
-from emergelab.studies.societies.economy_trade._conditions import CONDITIONS
+from emergelab.studies.societies.economy_trade._conditions import CONDITIONS, FLAT_EVEN, QUICK
 from emergelab.studies.societies.economy_trade._system import Worker, information
 from emergelab.studies.societies.economy_trade._view import GROUND, episode
 from emergelab.worlds.gather_trade_build import Sight
@@ -95,10 +95,63 @@ def test_conditions_are_what_they_say():
     assert CONDITIONS["us"].set["rates"] == list(US_RATES)
     falls = CONDITIONS["regressive"].set["rates"]
     assert falls == sorted(falls, reverse=True)
-    for flat in ("flat", "flat-high"):
+    for flat in ("flat", "flat-high", "flat-even"):
         assert len(set(CONDITIONS[flat].set["rates"])) == 1
     paid = CONDITIONS["equal"].set["pay"]
     assert len(set(paid)) == 1 and sum(paid) == EconomyTrade().pay.sum()
+
+
+@pytest.fixture(scope="module")
+def treated(tmp_path_factory):
+    """All interventions in one program, of which each condition lets one act; parameters differ as they like."""
+    by_lane = np.arange(8) % 4
+    done = {
+        "idle": lambda during: el.Clamp("*.action", 0, during, where=by_lane == 3),
+        "unpaid": lambda during: el.Scale("play.reward", 0.0, during),
+        "still": lambda during: el.Ablate("update.*", during=during),
+    }
+
+    def only(which: str, **settings: object) -> el.Condition:
+        acts = tuple(make((0 if name == which else 9999, None)) for name, make in done.items())
+        return el.Condition(settings, acts)
+
+    cells = {"none": only("none"), **{name: only(name) for name in done}}
+    cells |= {name: only("none", **CONDITIONS[name].set) for name in ("no-market", "flat-even", "no-master")}
+    return el.run(
+        EconomyTrade(**SMALL), steps=2, every=1, seeds=2, conditions=cells, keep=[0, 1, 2], progress=False, workers=1,
+        out=tmp_path_factory.mktemp("trade") / "r",
+    )  # fmt: skip
+
+
+def test_a_worker_that_is_made_idle_does_nothing_and_the_others_go_on(treated):
+    d = treated.data.sel(condition="idle").transpose("seed", "time", "worker", ...)
+    for name in ("labour", "houses", "gathered", "sold", "bought", "coins"):
+        assert (d[name].isel(worker=3) == 0).all(), name
+    assert (d["labour"].isel(worker=slice(0, 3)) > 0).all()
+    assert (treated.data["labour"].sel(condition="none").isel(worker=3) > 0).all()
+
+
+def test_who_cannot_update_stays_and_who_is_not_paid_learns_something_else(treated):
+    def net(condition, time):
+        found = treated.state(time, condition)
+        return {name: found[name].values for name in found if str(name).startswith("net")}
+
+    def alike(a, b):
+        return all(np.array_equal(a[name], b[name]) for name in a)
+
+    assert alike(net("still", 0), net("still", 2)) and not alike(net("none", 0), net("none", 2))
+    # In the first update labour is free and nobody has sold or built, so there is nothing to be paid for.
+    assert alike(net("unpaid", 0), net("none", 0)) and not alike(net("unpaid", 2), net("none", 2))
+
+
+def test_without_a_market_nothing_is_sold_and_a_flat_tax_takes_its_rate(treated):
+    d = treated.data
+    assert (d["deals"].sel(condition="no-market") == 0).all() and (d["sold"].sel(condition="no-market") == 0).all()
+    assert (d["built"].sel(condition="no-master", worker=d.worker[-1]).fillna(0) == 0).all()
+    taken = d["revenue"].sel(condition="flat-even").values
+    # Nothing is taken where nothing is earned.
+    np.testing.assert_allclose(taken[taken > 0], FLAT_EVEN, rtol=1e-5)
+    assert (taken > 0).any() and set(QUICK).isdisjoint({"no-market", "flat-even", "no-master"})
 
 
 def test_labour_is_free_at_first():

@@ -19,8 +19,10 @@ from emergelab.studies.learners.neural_search import _graph as graphs
 from emergelab.studies.learners.neural_search import _maze as mazes
 from emergelab.studies.learners.neural_search import _measures as measures
 from emergelab.studies.learners.neural_search import _minds as minds
+from emergelab.studies.learners.neural_search import _rivals as rivals
 from emergelab.studies.learners.neural_search import _view as view
 from emergelab.studies.learners.neural_search import study
+from emergelab.studies.learners.neural_search._conditions import CONDITIONS, QUICK
 from emergelab.studies.learners.neural_search._system import SIDE, NeuralSearch
 from emergelab.views import Lines
 
@@ -230,6 +232,83 @@ def test_the_walker_goes_on_as_before():
     assert float(heading) == 0.0 and int(intent.limit) == 8
 
 
+# -- rivals ------------------------------------------------------------------------------------------------------------
+
+
+def edges(graph: nx.Graph) -> set:
+    return {frozenset(edge) for edge in graph.edges}
+
+
+def noted_walls(met: mazes.Maze, rooms: int, names=None) -> set:
+    """Pairs of cells between which a map has a wall."""
+    open_, known = (passages(m, rooms) for m in (rivals.survey(met.right.shape[0], rooms).met, met))
+    if names is not None:
+        open_, known = (nx.relabel_nodes(g, names) for g in (open_, known))
+    return edges(open_) - edges(known)
+
+
+@jax.jit
+def _route(known, here, goal):
+    return tuple(rivals.planned(known, ROOMS, here, goal, explores) for explores in (False, True))
+
+
+def test_a_planner_walks_every_maze_and_notes_its_walls(carved):
+    """Walked cell by cell; the way that is planned is the shortest through what is not known to be closed."""
+    goal = (ROOMS - 1) * (SMALL + 1)
+    number = {(r, c): r * SMALL + c for r in range(ROOMS) for c in range(ROOMS)}
+    for i in range(6):
+        real = passages(jax.tree.map(lambda x, i=i: x[i], carved[0]), ROOMS)
+        real = nx.relabel_nodes(real, number)
+        for explores in (False, True):
+            known, here, moves = rivals.survey(SMALL, ROOMS), 0, 0
+            while here != goal and moves < 200:
+                plan, to = _route(known, jnp.int32(here), jnp.int32(goal))[explores]
+                to = int(to)
+                believed = nx.relabel_nodes(passages(plan.met, ROOMS), number)
+                assert believed.has_edge(here, to)
+                left = nx.single_source_shortest_path_length(believed, goal)
+                assert explores or left[to] == left[here] - 1
+                after = to if real.has_edge(here, to) else here
+                known = rivals.surveyed(plan, *(jnp.int32(x) for x in (here, to, after)))
+                here, moves = after, moves + 1
+            assert here == goal
+            assert bool(known.been[goal]) and not noted_walls(known.met, ROOMS, number) & edges(real)
+
+
+def test_a_map_that_leaves_no_way_is_begun_anew():
+    blank = rivals.survey(SMALL, ROOMS)
+    shut = mazes.Maze(blank.met.right.at[0, 0].set(True), blank.met.up.at[0, 0].set(True))
+    closed = rivals.Survey(shut, blank.been)
+    plan, to = _route(closed, jnp.int32(0), jnp.int32(SMALL + 1))[0]
+    assert int(to) in (1, SMALL) and not plan.met.right[0, 0] and not plan.met.up[0, 0]
+
+
+def test_a_policy_is_learnt_once_a_lot_is_full():
+    """Two cells in turn; who goes right from the second is at the goal."""
+
+    @jax.jit
+    def lives(key):
+        def behave(state, key):
+            learner, here = state
+            of_choice, of_learning = jax.random.split(key)
+            learner, way = rivals.decided(learner, here, of_choice)
+            found = (here == 1) & (way == 0)
+            learner = rivals.learnt(learner, 1 - here, found, 0.9, of_learning)
+            return (learner, 1 - here), learner.net.logits[:3]
+
+        begin = (rivals.novice(2, 0.9), jnp.int32(0))
+        return jax.lax.scan(behave, begin, jax.random.split(key, 20 * rivals.LOT))
+
+    (learner, _), logits = lives(jax.random.key(0))
+    assert (logits[: rivals.LOT - 1] == 0).all() and (logits[rivals.LOT - 1, 1] != 0).any()
+    for k in range(1, 20):
+        lot = logits[k * rivals.LOT - 1 : (k + 1) * rivals.LOT - 1]
+        assert (lot == lot[0]).all(), "between two lots nothing changes"
+    assert (logits[:, 2] == 0).all(), "nobody was ever there"
+    chance = jax.nn.softmax(learner.net.logits[1])
+    assert chance[0] > 0.9 and float(learner.net.worth[1]) > 0.5
+
+
 # -- what is measured --------------------------------------------------------------------------------------------------
 
 
@@ -370,7 +449,142 @@ def test_what_there_is_to_see(run, tmp_path):
     assert animate(scenes, tmp_path / "search.gif").stat().st_size > 1000
 
 
+@pytest.fixture(scope="module")
+def rivalry(tmp_path_factory):
+    # One that draws a map and one that learns a policy; to explore differs from planning in where to only.
+    cells = {name: {"rival": name, "visits": 3, "change": 2} for name in ("replan", "ppo")}
+    return el.run(
+        NeuralSearch(rooms=3, places=16, speed=0.04), steps=200, every=1, seeds=3, conditions=cells, progress=False,
+        workers=1, keep=[200], out=tmp_path_factory.mktemp("n") / "r",
+    )  # fmt: skip
+
+
+def test_rivals_find_what_there_is_to_find(rivalry, walls):
+    for name in ("replan", "ppo"):
+        assert (of(rivalry, name, "reached")[:, 0] == 1).all(), name
+        for what in ("failed", "deleted", "grown", "hops", "linked"):
+            assert (of(rivalry, name, what) == 0).all(), (name, what)
+    took, best = of(rivalry, "replan", "took"), of(rivalry, "replan", "best")
+    assert (of(rivalry, "replan", "reached") == 1).all() and (took[:, 1] <= took[:, 0]).all()
+    assert (took > 0.8 * best).all(), "ways are measured between the middles of cells, and corners can be cut a little"
+    # Walls on the map are walls of the maze, or of the one with a wall moved.
+    known = rivalry.state(200, "replan")
+    for seed in range(3):
+        met = mazes.Maze(*(known[f"rival.met.{k}"].transpose("seed", ...).values[seed] for k in ("right", "up")))
+        open_in_both = edges(walls["maze"][seed]) & edges(walls["changed"][seed])
+        assert noted_walls(met, 3) and not noted_walls(met, 3) & open_in_both
+
+
 # -- what is done to it ------------------------------------------------------------------------------------------------
+
+LOST = np.arange(24) % 4 == 2
+DONE = {
+    "held": (lambda during: el.Scale("*.move", 0.0, during), (3, 6)),
+    "level": (lambda during: el.Clamp("activity", 1.0, during), (3, None)),
+    "hopeful": (lambda during: el.Clamp("state.graph.weight", 0.8, during), (8, 9)),
+    "sterile": (lambda during: el.Ablate("grow", during=during), (3, None)),
+    "fewer": (lambda during: el.Clamp("state.graph.alive", False, during, where=LOST), (5, 6)),
+    "crossed": (lambda during: el.Swap("state.graph.code", [2, 3], [4, 5], during=during), (5, 6)),
+}
+STEPS = 40
+
+
+@pytest.fixture(scope="module")
+def treated(tmp_path_factory):
+    """All interventions in one program, of which each condition lets one act."""
+
+    def only(which: str) -> el.Condition:
+        return el.Condition(
+            interventions=tuple(make(when if name == which else (9999, None)) for name, (make, when) in DONE.items())
+        )
+
+    return el.run(
+        NeuralSearch(**SMALLEST, density=1.0), steps=STEPS, every=1, seeds=4, progress=False, workers=1,
+        conditions={name: only(name) for name in ("none", *DONE)}, keep=list(range(STEPS + 1)),
+        out=tmp_path_factory.mktemp("n") / "r",
+    )  # fmt: skip
+
+
+def kept(run, condition, time, *names):
+    found = run.state(time, condition)
+    return tuple(found[name].transpose("seed", ...).values for name in names)
+
+
+def busy(run, condition, time):
+    """Seeds that are still searching when a step begins."""
+    return kept(run, condition, time, "visit")[0] == 0
+
+
+def test_nothing_differs_before_it_is_done(treated):
+    for name, (_, (start, _)) in DONE.items():
+        for what in ("graph.weight", "graph.alive", "graph.code", "place", "here", "took"):
+            here, there = (kept(treated, c, start, what)[0] for c in (name, "none"))
+            np.testing.assert_array_equal(here, there, err_msg=f"{name}: {what}")
+
+
+def test_who_cannot_move_stays_and_gives_up(treated):
+    begin, took = kept(treated, "held", 3, "place", "took")
+    for time in (4, 5, 6):
+        place, now = kept(treated, "held", time, "place", "took")
+        np.testing.assert_array_equal(place, begin)
+        # Two motor steps without getting on, there and back; or a moment of thought.
+        assert np.isin((now - took)[busy(treated, "held", time), 0], (1, 3, 4)).all()
+        took = now
+    assert (kept(treated, "held", 9, "place")[0] != begin).any()
+
+
+def test_without_spreading_the_strongest_synapse_is_next(treated):
+    some = 0
+    for time in range(3, 12):
+        *parts, here = kept(treated, "level", time, *(f"graph.{k}" for k in graphs.Graph._fields), "here")
+        weight = parts[2]
+        after, now = kept(treated, "level", time + 1, "graph.weight", "here")
+        for s in np.flatnonzero(busy(treated, "level", time)):
+            graph = graphs.Graph(*(jnp.asarray(x[s]) for x in parts))
+            gain = np.asarray(graphs.gains(graph, 1.6 / 3, 0.95, 10.0))[here[s]]
+            to = int(gain.argmax())
+            if gain[to] > 0:
+                some += 1
+                assert now[s] == to or after[s, here[s], to] < weight[s, here[s], to]
+    assert some > 10
+
+
+def test_amnesia_leaves_one_behaviour_to_be_known(treated):
+    (before,), (weight, grown), (then,) = (
+        kept(treated, "hopeful", 8, "grown"), kept(treated, "hopeful", 9, "graph.weight", "grown"),
+        kept(treated, "none", 9, "graph.weight"),
+    )  # fmt: skip
+    changed = (weight != np.float32(0.8)).sum((1, 2))
+    assert (changed[grown == before] <= 2).all() and (grown == before).any()
+    assert ((then != np.float32(0.8)).sum((1, 2)) > 2).any()
+
+
+def test_where_growth_is_ablated_no_neuron_is_made(treated):
+    grown, none = (treated.data["grown"].sel(condition=c).transpose("seed", "time").values for c in ("sterile", "none"))
+    assert (grown[:, 3:] == grown[:, 3:4]).all() and (none[:, -1] > none[:, 3]).any()
+
+
+def test_a_lesion_takes_its_neurons_and_no_others(treated):
+    alive, before = kept(treated, "fewer", 5, "graph.alive", "grown")
+    after, grown = kept(treated, "fewer", 6, "graph.alive", "grown")
+    same = grown == before
+    np.testing.assert_array_equal(after[same], (alive & ~LOST)[same])
+    assert same.any() and (alive & LOST).any(1).all()
+
+
+def test_codes_that_were_crossed_once_stay_crossed(treated):
+    before, after, later = (kept(treated, "crossed", t, "graph.code")[0] for t in (5, 6, 7))
+    order = np.arange(24)
+    order[[2, 3, 4, 5]] = [4, 5, 2, 3]
+    made = kept(treated, "crossed", 7, "grown")[0] == kept(treated, "crossed", 5, "grown")[0]
+    np.testing.assert_array_equal(after[made], before[made][:, order])
+    np.testing.assert_array_equal(later[made], after[made])
+    assert made.any()
+
+
+def test_conditions_that_are_dear_are_not_of_the_quick_size():
+    assert {"replan", "frontier", "ppo", "ppo-8", "shuffled"}.isdisjoint(QUICK) and set(QUICK) < set(CONDITIONS)
+    assert all("rival" not in CONDITIONS[name].set and not CONDITIONS[name].interventions for name in QUICK)
 
 
 def test_every_part_can_be_reached():

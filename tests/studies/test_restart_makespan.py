@@ -325,6 +325,12 @@ def test_conditions_do_what_they_say(tiny: Any) -> None:
     assert (watched["optimum"] < 65).all() and (watched["rightly"] > watched["wrongly"]).all()
     assert (end["adopted"].sel(condition="dull-run") <= 1).all()
     np.testing.assert_allclose(end["density"].sum("bin"), 1.0, atol=1e-5)
+    for seconds in c.RESETS:
+        # 60 s and a reset, for half of all attempts fail; obeyed, (0.5 (18 + 0.1 (8 + R)) + 0.5 (8 + 6.4 + R)) / 0.45.
+        told = [end["predicted"].sel(condition=f"reset-{seconds}-{what}") for what in ("run", "obey")]
+        np.testing.assert_allclose(told[0], 60 + seconds, rtol=1e-5)
+        np.testing.assert_allclose(told[1], (16.6 + 0.55 * seconds) / 0.45, rtol=1e-5)
+    assert set(c.quick()) == {name for name in study.conditions if not name.startswith("reset-")}
     assert float(end["reset_time"].sel(condition="crowd-all")[0]) == pytest.approx(16.0, rel=1e-4)
     assert np.isnan(tiny.data["makespan"].sel(time=0)).all() and not tiny.diverged
 

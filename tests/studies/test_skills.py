@@ -12,8 +12,9 @@ from emergelab import catalogue
 from emergelab.intervention import edit
 from emergelab.rl import skill_maps as geometry
 from emergelab.studies.learners.skills import study
+from emergelab.studies.learners.skills._conditions import CONDITIONS, QUICK
 from emergelab.studies.learners.skills._distances import by_steps, by_straight_line, steps_in_maze
-from emergelab.studies.learners.skills._measures import covered, noise_share, opposed, recognised
+from emergelab.studies.learners.skills._measures import covered, noise_share, novelty, opposed, recognised
 from emergelab.studies.learners.skills._system import MAZE, SKILLS, Skills
 from emergelab.worlds.plane import walled
 
@@ -139,6 +140,14 @@ def test_measures_on_drawn_cases():
     assert float(noise_share(one, other)) == pytest.approx(1.0, abs=0.05)
 
 
+def test_novelty_is_the_distance_to_the_nearest():
+    seen = np.random.default_rng(0).normal(size=(30, 3))
+    apart = np.sort(np.linalg.norm(seen[:, None] - seen[None], axis=-1), -1)[:, 1:]
+    for nearest, used in ((1, 1), (12, 12), (99, 29)):
+        found = novelty(jnp.asarray(seen, jnp.float32), nearest)
+        np.testing.assert_allclose(found, np.log1p(apart[:, :used].mean(-1)), rtol=1e-4, atol=1e-4)
+
+
 def drawn(places, latent):
     """A run's record with one seed, one time."""
     return xr.Dataset(
@@ -220,6 +229,108 @@ def test_a_skill_that_is_clamped_is_the_one_that_is_played(run):
     free, held = played(KEY)
     assert (held.skill == one).all() and (held.action == held.action[:, :1]).all()
     assert (free.action[:, 0] != free.action[:, 1]).any()
+
+
+TINY = {"episodes": 2, "length": 20, "moments": 10, "updates": 2, "batch": 8, "memory": 100, "width": 8}
+EAST = np.float32([1, 0])
+
+
+@pytest.fixture(scope="module")
+def treated(tmp_path_factory):
+    """All interventions in one program, of which each condition lets one act."""
+    turned = np.roll(np.asarray(geometry.circle(SKILLS)), -12, 0)
+    done = {
+        "one": (el.Clamp, ("test.skill", np.tile(EAST, (SKILLS, 1)))), "turned": (el.Clamp, ("test.skill", turned)),
+        "blind": (el.Clamp, ("play.skill", np.tile(EAST, (2, 1)))), "frozen": (el.Ablate, ("map.update.phi.*",)),
+        "unpaid": (el.Scale, ("pay.paid", 0.0)), "numb": (el.Ablate, ("play.action",)),
+    }  # fmt: skip
+    conditions = {
+        which: el.Condition(
+            interventions=tuple(
+                kind(*args, during=(2 if name == which else 9999, None)) for name, (kind, args) in done.items()
+            )
+        )
+        for which in ("none", *done)
+    }
+    return el.run(
+        Skills(**TINY), steps=4, every=1, seeds=2, conditions=conditions, keep=[0, 1, 2, 3, 4], progress=False,
+        workers=1, out=tmp_path_factory.mktemp("skills") / "run",
+    )  # fmt: skip
+
+
+def _state(run, condition, time, under):
+    """What the state holds under a name, as one mapping of arrays."""
+    found = run.state(time, condition)
+    return {name: found[name].values for name in found if str(name).startswith(under)}
+
+
+def _alike(a, b):
+    return [np.array_equal(a[name], b[name]) for name in a]
+
+
+def _seen(run, condition, name):
+    return run.data[name].sel(condition=condition).transpose("seed", "time", ...).values
+
+
+def test_nothing_differs_before_it_is_done(treated):
+    for condition in treated.data.condition.values[1:]:
+        for time in (0, 1, 2):
+            assert all(_alike(*(_state(treated, c, time, "") for c in (str(condition), "none"))))
+
+
+def test_a_clamped_skill_is_played_by_all_and_learning_is_not_touched(treated):
+    free, one, turned = (_seen(treated, c, "places") for c in ("none", "one", "turned"))
+    np.testing.assert_allclose(one[:, 3:], np.broadcast_to(free[:, 3:, :1], one[:, 3:].shape), atol=1e-5)
+    assert (np.abs(free[:, 3:] - free[:, 3:, :1]) > 1e-4).any()
+    # A quarter of a turn further each skill leads where the one beside it led.
+    np.testing.assert_allclose(turned[:, 3:], np.roll(free[:, 3:], -12, 2), atol=1e-5)
+    for condition in ("one", "turned"):
+        assert all(_alike(_state(treated, condition, 4, ""), _state(treated, "none", 4, "")))
+
+
+def test_skills_that_are_clamped_in_play_are_what_is_remembered(treated):
+    rows = [_state(treated, c, 4, "replay.kept.skill") for c in ("blind", "none")]
+    (blind,), (free,) = (list(x.values()) for x in rows)
+    # Two rounds of forty rows came before.
+    assert (blind[:, 80:] == EAST).all() and not (free[:, 80:] == EAST).all(-1).any()
+
+
+def test_a_frozen_map_stays_and_the_policy_goes_on_learning(treated):
+    before, after = (_state(treated, "frozen", t, "geometry.phi") for t in (2, 4))
+    assert before and all(_alike(before, after))
+    assert not all(_alike(before, _state(treated, "none", 4, "geometry.phi")))
+    actors = [_state(treated, "frozen", t, "agent.nets.actor") for t in (2, 4)]
+    assert not all(_alike(*actors))
+
+
+def test_who_is_not_paid_learns_from_its_critics_only(treated):
+    """Taking the pay away changes critics, and leaves the map as it would be."""
+    assert all(_alike(*(_state(treated, c, 3, "geometry.log_price") for c in ("unpaid", "none"))))
+    assert not all(_alike(*(_state(treated, c, 3, "agent.nets.critics") for c in ("unpaid", "none"))))
+
+
+def test_who_does_nothing_remembers_that_nothing_came_of_it(treated):
+    found = _state(treated, "numb", 3, "replay.kept.")
+    action, seen, after = (found[f"replay.kept.{k}"][:, 80:] for k in ("action", "seen", "after"))
+    assert (action == 0).all() and (seen == after).all()
+
+
+def test_learners_without_skills(tmp_path):
+    """A policy that never learns stays what it was; who seeks novelty is paid alike for all skills."""
+    # Whoever does not learn may be paid for anything: so both share a program.
+    chosen = {"novelty": CONDITIONS["novelty"], "random": {**CONDITIONS["novelty"].set, **CONDITIONS["random"].set}}
+    run = el.run(
+        Skills(**TINY), steps=2, every=1, seeds=2, conditions=chosen, keep=[0, 2], progress=False, workers=1,
+        out=tmp_path / "run",
+    )  # fmt: skip
+    first, last = (_state(run, "random", t, "agent.nets") for t in (0, 2))
+    assert all(_alike(first, last))
+    first, last = (_state(run, "novelty", t, "agent.nets") for t in (0, 2))
+    assert not all(_alike(first, last))
+    # Played with chance, no two skills lead the same way even before anything is learnt.
+    ways = _seen(run, "random", "places")
+    assert (np.abs(ways[:, :, 1:] - ways[:, :, :1]).max((-1, -2)) > 1e-3).all()
+    assert set(QUICK).isdisjoint({"random", "novelty", "frozen"})
 
 
 def test_the_study_is_in_the_catalogue():

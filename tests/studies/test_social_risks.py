@@ -223,6 +223,23 @@ def test_conditions_do_what_they_say(tiny: Any) -> None:
     assert not tiny.diverged and set(tiny.failed) == set()
 
 
+def test_limits_of_what_can_happen(tmp_path: Any) -> None:
+    """Conditions of the size `full`: nothing is lost, or checksums find nothing."""
+    names = ("handoff", "handoff-lossless", "handoff-unchecked")
+    run = el.run(
+        SocialRisks(block=40), steps=2, seeds=3, conditions={n: study.conditions[n] for n in names}, progress=False,
+        workers=1, out=tmp_path / "run",
+    )  # fmt: skip
+    end = run.data.isel(time=-1).load()
+    assert (end["recall"].sel(condition="handoff-lossless") == 1).all()
+    for name in ("recall", "slope"):
+        plain, unchecked = (end[name].sel(condition=c).values for c in ("handoff", "handoff-unchecked"))
+        np.testing.assert_allclose(unchecked, plain, rtol=1e-5)
+    assert (end["index"].sel(condition="handoff-lossless") == 0).all()
+    small = study.sizes["quick"].conditions
+    assert small is not None and {*names[1:], "market-three"}.isdisjoint(small) and "handoff" in small
+
+
 def test_an_intervention_on_a_site_does_what_it_says() -> None:
     system = SocialRisks(organism="commons", block=5, agents=4, capacity=12.0)
     key = jax.random.key(0)

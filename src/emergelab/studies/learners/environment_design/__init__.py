@@ -89,9 +89,9 @@ Sites for interventions: `z` (the designer's noise), `paid`, `wall` (the lesson'
   probability 0.8 as in JaxUED, 0.5 for REPAIRED.
 - ACCEL edits the levels of its last lesson three times each, and begins with random levels, not with empty boards.
 - An episode ends at its limit and nothing is added for what might have come, as in the papers' code.
-- Not built: populations of students, a designer with a memory, levels' novelty against the last thousand (`diversity`
-  is within a lesson), and ALP-GMM on numbers of walls and distance. True minimax regret has a study of its own,
-  `minimax-regret`.
+- Not built: populations of students (for PAIRED and for minimax), a designer with a memory, levels' novelty against the
+  last thousand (`diversity` is within a lesson), damage to a student's memory, and ALP-GMM on numbers of walls and
+  distance. True minimax regret has a study of its own, `minimax-regret`.
 - Learning rates (0.002 and 0.003 for the designer) and the number of updates were chosen after a first look at three
   seeds; margins before.
 

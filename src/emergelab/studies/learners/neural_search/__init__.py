@@ -40,8 +40,13 @@ When the goal is found the agent is put back (`visits`); before the third visit 
 half a cell to both sides of where the agent was stopped.
 
 Other minds in the same body (`mind`): a persistent random walk, and tabular Q-learning over cells, with first values of
-0 (`table`) or 1 (`eager-table`, which tries what it never tried). Sites: `seen`, `gain`, `activity`, `grow`, `located`,
-`out.felt`, `out.move`, `out.sensed` and the same with `back`, `state.*`. A step is a behaviour, so is `during`.
+0 (`table`) or 1 (`eager-table`, which tries what it never tried). Three more have programs of their own (`rival`, of
+the size full): `replan` takes walls to be absent until it runs into one, draws it on its map and plans anew, as D* Lite
+does with less work; `frontier` goes to the nearest cell that it has not seen until it has met the goal; `ppo` is
+proximal policy optimisation of a table of cells, 32 behaviours at a time.
+
+Sites: `seen`, `gain`, `activity`, `grow`, `located`, `out.felt`, `out.move`, `out.sensed` and the same with `back`,
+`state.*`; rivals have `seen`, `out.*` and `state.*` only. A step is a behaviour, so is `during`.
 
     el.Clamp("activity", 1.0)                             # no spreading: greedy for the strongest synapse
     el.Ablate("grow", during=(50, None))                  # growth frozen
@@ -67,6 +72,8 @@ What there is to see of a run is a view, walls and graph and way, if the run has
   be disappointed again, so in 8 x 8 cells one maze in six is still unsolved after 10,000 steps, and the margin over a
   random walk is unclear. Where a failure counts for all synapses across the wall that was felt (`blame`) the agent is
   twice as fast again, and about four times as fast as a walk.
+- PPO needs four times its steps, and an agent with a map of cells that plans anew at every wall a fifth of them.
+  Neurons at random are a poor map, but nobody had to tell the agent what a cell is.
 - Graded synapses do no better than those that are there or not. Sliding along walls and the length of synapses matter
   little, as long as these reach beyond the next cell.
 - With a code of two waves the agent takes itself to be elsewhere, and yet finds most goals: what it believes is
@@ -89,6 +96,9 @@ What there is to see of a run is a view, walls and graph and way, if the run has
 - Places are in one plane, so refinement is by new neurons in it. The paper's completeness is about all continuous
   behaviours.
 - One straight run at a time; a synapse has no duration of its own.
+- Q-learning looks one step ahead, and PPO has a table in place of a network. Not built: Q-learning over several steps,
+  and random trees (RRT); the best that knowing the walls can give is the shortest way, which is drawn. Replanning and
+  frontiers get maps of cells for nothing, which the searching agent has to do without.
 - The graph has a fixed number of rows; when they are used up the least hopeful neurons go. With `blame`, which deletes
   much, that happens in the largest mazes.
 - A visit ends after 10,000 motor steps.
@@ -97,6 +107,9 @@ What there is to see of a run is a view, walls and graph and way, if the run has
 
 - A. Baranski, J. Tani (2024). Life, uh, finds a way: systematic neural search (second version: hyperadaptability by
   behavioral search). https://arxiv.org/abs/2410.01349
+- S. Koenig, M. Likhachev (2002). D* Lite. AAAI 18, 476-483.
+- B. Yamauchi (1997). A frontier-based approach for autonomous exploration. CIRA 1997, 146-151.
+- J. Schulman et al. (2017). Proximal policy optimization algorithms. https://arxiv.org/abs/1707.06347
 - C. Watkins, P. Dayan (1992). Q-learning. Machine Learning 8, 279-292.
 - E. W. Dijkstra (1959). A note on two problems in connexion with graphs. Numerische Mathematik 1, 269-271.
 """
@@ -147,6 +160,7 @@ study = el.Study(
         el.Figure(
             "film", draw_film,
             "One first visit: synapses grey, deleted ones red, the way blue, the goal vermilion, the agent green.",
+            needs=("full",),
         ),
         el.Figure("sizes", draw_sizes, "Steps to the goal against the size of the maze; medians and quartiles.",
                   needs=("full", "walk")),

@@ -11,6 +11,7 @@ __all__ = ["CONDITIONS", "PLACES", "QUICK"]
 # Rows of the graph: room for 2 neurons a cell, and for those that grow. Walkers and tables need none.
 PLACES = {4: 64, 6: 128, 8: 200, 12: 400}
 BARE = {"places": 16}
+LIFE = {"visits": 3, "change": 2}  # twice in the same maze, then with a wall moved
 
 
 def _in(rooms: int, **more: object) -> dict[str, object]:
@@ -21,7 +22,9 @@ def _other(mind: str, rooms: int, **more: object) -> dict[str, object]:
     return {"rooms": rooms, "mind": mind, **BARE, **more}
 
 
-LIFE = {"visits": 3, "change": 2}  # twice in the same maze, then with a wall moved
+def _rival(rival: str, rooms: int) -> dict[str, object]:
+    return {"rooms": rooms, "rival": rival, **BARE, **LIFE}
+
 
 CONDITIONS = {
     "full-4": el.Condition(_in(4, **LIFE), about="the searching agent in 4 x 4 cells"),
@@ -53,6 +56,14 @@ CONDITIONS = {
     "full-12": el.Condition(_in(12), about="the searching agent in 12 x 12 cells"),
     "blame-12": el.Condition(_in(12, blame=0.5), about="that infers walls, 12 x 12"),
     "walk-12": el.Condition(_other("walk", 12), about="persistent random walk, 12 x 12"),
+    "replan": el.Condition(_rival("replan", 6), about="takes walls to be absent until it meets them, plans anew"),
+    "replan-8": el.Condition(_rival("replan", 8), about="the same, 8 x 8"),
+    "replan-12": el.Condition(_rival("replan", 12), about="the same, 12 x 12"),
+    "frontier": el.Condition(_rival("frontier", 6), about="goes to the nearest cell that it has not seen"),
+    "frontier-8": el.Condition(_rival("frontier", 8), about="the same, 8 x 8"),
+    "frontier-12": el.Condition(_rival("frontier", 12), about="the same, 12 x 12"),
+    "ppo": el.Condition(_rival("ppo", 6), about="proximal policy optimisation over cells"),
+    "ppo-8": el.Condition(_rival("ppo", 8), about="the same, 8 x 8"),
     "one-way": el.Condition(_in(6, both=0), about="a failure leaves the synapse back as it was"),
     "short": el.Condition(_in(6, reach=1.1), about="synapses of 1.1 cells at most"),
     "sparse": el.Condition(_in(6, density=1.0), about="one neuron a cell"),
@@ -74,13 +85,15 @@ CONDITIONS = {
         about="every fourth neuron dies at step 50",
     ),
     "shuffled": el.Condition(
-        _in(6), (el.Swap("state.graph.code", list(range(2, 32)), list(range(32, 62))),),
-        about="thirty pairs of neurons answer to each other's places, swapped at every step",
+        # Once: a second swap would put every code back.
+        _in(6), (el.Swap("state.graph.code", list(range(2, 32)), list(range(32, 62)), during=(0, 1)),),
+        about="thirty pairs of neurons answer to each other's places, from the beginning",
     ),
 }  # fmt: skip
 
 _FULL_ONLY = (
-    "full-12", "blame-12", "walk-12", "one-way", "short", "sparse", "half-heed", "four-waves", "prim", "prim-walk",
+    "full-12", "blame-12", "walk-12", "replan", "replan-8", "replan-12", "frontier", "frontier-8", "frontier-12", "ppo",
+    "ppo-8", "one-way", "short", "sparse", "half-heed", "four-waves", "prim", "prim-walk",
     "new-goal", "no-spreading", "frozen", "noise", "amnesia", "lesion", "shuffled",
 )  # fmt: skip
 QUICK = tuple(name for name in CONDITIONS if name not in _FULL_ONLY)

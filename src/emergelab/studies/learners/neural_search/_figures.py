@@ -34,6 +34,9 @@ SERIES = {
     "random walk": (("walk-4", "walk", "walk-8", "walk-12"), GREY, "-"),
     "Q-table": (("table-4", "table", "table-8", "table-12"), COLOURS[1], "-"),
     "hopeful Q-table": (("eager-table-4", "eager-table", "eager-table-8", "eager-table-12"), COLOURS[4], "-"),
+    "PPO": (("ppo-4", "ppo", "ppo-8", "ppo-12"), COLOURS[3], "-"),
+    "planning anew": (("replan-4", "replan", "replan-8", "replan-12"), COLOURS[5], "-"),
+    "frontiers": (("frontier-4", "frontier", "frontier-8", "frontier-12"), COLOURS[7], ":"),
 }
 SIZES = (4, 6, 8, 12)
 ABLATIONS = {
@@ -70,8 +73,7 @@ def _draw(ax: Axes, seen: Scene) -> None:
 
 def draw_film(run: Run) -> Figure:
     """One first visit: the graph, the way, and what was deleted."""
-    name = _have(run, ("full", "full-4", "blame"))[0]
-    one = _one(run, name)
+    one = _one(run, "full")
     found = measures.solved(one).values > 0
     records = (one["now"].transpose("seed", "time").values == 0).sum(1)
     # A seed of middling difficulty among those that found the goal, up to the last record before it did.
@@ -79,7 +81,7 @@ def draw_film(run: Run) -> Figure:
     which = int(np.argsort(lasted)[max(int(found.sum()) - 1, 0) // 2])
     end = int(one.time.values[records[which] - 1])
     times = np.unique(np.geomspace(min(3, end), max(end, 1), FRAMES).round().astype(int))
-    scenes = film(run.path, name, int(one.seed.values[which]), tuple(int(t) for t in times))
+    scenes = film(run.path, "full", int(one.seed.values[which]), tuple(int(t) for t in times))
     fig, axes = figures.new(2, 3, width=9.2, height=6.6)
     for ax in axes.ravel()[len(scenes) :]:
         ax.set_axis_off()

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from ._maze import Real, Whole, cell_of
 
-__all__ = ["MINDS", "Intent", "table_intent", "table_learnt", "walk_intent", "wish"]
+__all__ = ["MINDS", "Intent", "table_intent", "table_learnt", "table_way", "walk_intent", "wish"]
 
 MINDS = ("graph", "walk", "table")
 
@@ -93,9 +93,14 @@ def table_intent(
     own = table[row * side + column]
     best = jnp.argmax(jnp.where(own >= jnp.max(own), jax.random.uniform(of_tie, (4,)), -1.0))
     action = jnp.where(jax.random.bernoulli(of_coin, epsilon), jax.random.randint(of_any, (), 0, 4), best)
-    way = jnp.array([[1, 0], [0, 1], [-1, 0], [0, -1]])[action]
-    to = (jnp.stack([column, row]) + way + 0.5) / rooms
+    to = table_way(row, column, action, rooms)
     return Intent(to, jnp.asarray(limit, jnp.int32), action.astype(jnp.int32))
+
+
+def table_way(row: Whole, column: Whole, action: Whole, rooms: Whole) -> Float[Array, "2"]:
+    """The middle of the cell to the right of, above, to the left of, or below another."""
+    way = jnp.array([[1, 0], [0, 1], [-1, 0], [0, -1]])[action]
+    return (jnp.stack([column, row]) + way + 0.5) / rooms
 
 
 def table_learnt(

@@ -7,13 +7,14 @@ from typing import ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 import emergelab as el
 
 from ._graph import GOAL, START, Graph, activity, code, gains, hops, insert, patch_crossed, spread, weaken
 from ._maze import Maze, carve, cell_of, centre, distances, moved_wall, slide
-from ._minds import MINDS, Intent, table_intent, table_learnt, walk_intent, wish
+from ._minds import MINDS, Intent, table_intent, table_learnt, table_way, walk_intent, wish
+from ._rivals import RIVALS, decided, learnt, novice, planned, survey, surveyed
 
 __all__ = ["SIDE", "VISITS", "NeuralSearch", "State"]
 
@@ -51,6 +52,7 @@ class State(eqx.Module):
         cost: of the last plan, in synapses of no length.
         from_start: cost of the cheapest plan from the start at that time, whether it is followed or not.
         linked: share of neurons from which the goal could be reached, at the last plan.
+        rival: what the mind knows that takes the others' place; none if there is no such.
     """
 
     maze: Maze
@@ -75,6 +77,7 @@ class State(eqx.Module):
     cost: Float[Array, ""]
     from_start: Float[Array, ""]
     linked: Float[Array, ""]
+    rival: PyTree[Array]
 
 
 class Travel(NamedTuple):
@@ -97,6 +100,10 @@ class NeuralSearch(el.System):
     """One step is one behaviour: a run towards a point, and back if it failed."""
 
     mind: str = el.choice("graph", options=MINDS, about="who decides: searching graph, random walk, Q-table")
+    rival: str = el.choice(
+        "none", options=RIVALS, static=True,
+        about="who decides in the place of `mind`: planner with a map, explorer of frontiers, policy learner",
+    )  # fmt: skip
     rooms: int = el.param(6, low=2, high=SIDE, unit="cell", about="cells a side of the maze")
     winding: float = el.param(1.0, low=0.0, high=1.0, about="1: long corridors, 0: many short dead ends")
     loops: float = el.param(0.1, low=0.0, high=1.0, about="chance of a wall that the tree leaves to be opened")
@@ -187,7 +194,13 @@ class NeuralSearch(el.System):
             took=jnp.zeros(VISITS, jnp.int32), reached=jnp.zeros(VISITS, bool),
             best=jnp.stack(ways).astype(jnp.float32), failed=zero, deleted=zero, grown=zero, confused=zero, hops=zero,
             cost=jnp.float32(0.0), from_start=jnp.float32(0.0), linked=jnp.float32(0.0),
+            rival=self._newcomer(),
         )  # fmt: skip
+
+    def _newcomer(self) -> PyTree[Array]:
+        if self.rival == "none":
+            return None
+        return novice(SIDE, self.discount) if self.rival == "ppo" else survey(SIDE, self.rooms)
 
     def _goal(self, visit: Int[Array, ""] | int) -> Float[Array, "2"]:
         row = jnp.where(visit >= self.elsewhere, 0, self.rooms - 1)
@@ -196,7 +209,8 @@ class NeuralSearch(el.System):
     # -- one behaviour ------------------------------------------------------------------------------------------------
 
     def step(self, state: State, key: PRNGKeyArray) -> State:
-        return el.when(state.visit < self.visits, self._behave, (state, key), state)
+        behave = self._behave if self.rival == "none" else self._compete
+        return el.when(state.visit < self.visits, behave, (state, key), state)
 
     def _behave(self, state: State, key: PRNGKeyArray) -> State:
         of_wish, of_walk, of_table, of_heed, of_birth = jax.random.split(key, 5)
@@ -249,6 +263,7 @@ class NeuralSearch(el.System):
             cost=self._cost(value[state.here], state.cost),
             from_start=self._cost(value[START], state.from_start),
             linked=jnp.where(searching, jnp.sum(value > 0) / jnp.sum(state.graph.alive), 0.0),
+            rival=state.rival,
         )  # fmt: skip
         # Without new neurons nothing can change any more where no plan is left.
         return self._next_visit(after, found, stuck & (jnp.asarray(self.growth) == 0))
@@ -264,6 +279,35 @@ class NeuralSearch(el.System):
         limit = self._time_for(1.0 / self.rooms)
         table = table_intent(seen, state.table, self.rooms, SIDE, self.epsilon, limit, of_table)
         return (graph, walk, table), heading
+
+    def _compete(self, state: State, key: PRNGKeyArray) -> State:
+        """A behaviour of a rival: a run to a neighbouring cell, without a graph and without a way back."""
+        of_choice, of_learning = jax.random.split(key)
+        seen = el.site("seen", state.place)
+        row, column = cell_of(seen, self.rooms)
+        here = row * SIDE + column
+        if self.rival == "ppo":
+            with el.scope("ppo"):
+                rival, way = decided(state.rival, here, of_choice)
+            to = table_way(row, column, way, self.rooms)
+            # The same time that the table has, which does not know the distance either.
+            limit = self._time_for(1.0 / self.rooms)
+        else:
+            goal = self._index(self._goal(state.visit))
+            rival, cell = planned(state.rival, self.rooms, here, goal, self.rival == "frontier")
+            to = centre(cell // SIDE, cell % SIDE, self.rooms)
+            limit = jnp.maximum(jnp.ceil(_length(to - seen) / self.speed), 1).astype(jnp.int32)
+        with el.scope("out"):
+            out = self._travel(state, self._walls(state), to, jnp.int32(-1), limit)
+        if self.rival == "ppo":
+            with el.scope("ppo"):
+                rival = learnt(rival, self._index(out.place), out.found, self.discount, of_learning)
+        else:
+            rival = surveyed(rival, here, cell, self._index(out.place))
+        took = state.took.at[state.visit].add(out.steps)
+        fields = (out.place, out.place, took, state.reached.at[state.visit].set(out.found), rival)
+        after = eqx.tree_at(lambda s: (s.place, s.stopped, s.took, s.reached, s.rival), state, fields)
+        return self._next_visit(after, out.found, jnp.bool_(False))
 
     def _cost(self, value: Float[Array, ""], before: Float[Array, ""]) -> Float[Array, ""]:
         """What a plan costs whose activity is known, or what the last one did if there is none."""

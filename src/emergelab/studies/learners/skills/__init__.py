@@ -23,7 +23,10 @@ a z drawn from the unit circle, and then some gradient steps are made on what is
 Conditions take parts away. `euclid`: in place of 1 stands the squared distance that the step has made in what is seen,
 posture included. `free`: no constraint. `diayn`: phi guesses z from the state, and the pay is the log-density of z
 around the guess. `diayn-stiff`: DIAYN with a body that has no posture. `noisy`: METRA with the numbers that mean
-nothing. `maze`: METRA in two rooms with one way between them.
+nothing. `maze`: METRA in two rooms with one way between them. At the size `full` there are also learners that have no
+skills, whose tests are played with chance: `random` never learns, `novelty` is paid for states that are far from others
+in the batch, an estimate of their entropy (`novelty-noisy`: with numbers that mean nothing), beside `metra-chance`; a
+`worn` body a third as fast, and a map `frozen` at round 40.
 
 In a test 48 skills at equal angles are played without chance; `coverage` counts the cells of side 1 that they enter.
 Sites: `play.skill` and `test.skill` (z, a row for each episode), `play.action`, `test.action`, `policy.*` (those of the
@@ -33,6 +36,7 @@ actor-critic), `map.*` and `pay.*` (of the map: `before`, `after`, `paid`, `map.
     one = el.Clamp("test.skill", np.tile(np.float32([1, 0]), (48, 1)))  # all 48 play the same skill
     frozen = el.Ablate("map.update.phi.*", during=(20, None))           # the map stops learning after 20 rounds
     blind = el.Clamp("play.skill", np.tile(np.float32([1, 0]), (8, 1)))  # only one skill is ever played
+    turned = el.Clamp("test.skill", np.roll(circle, -12, 0))            # each skill a quarter of a turn further on
 
 How skills come to be, as a moving picture:
 
@@ -50,6 +54,8 @@ How skills come to be, as a moving picture:
 - The constraint need not be time's. On open ground distances as they are seen do it at least as well, and their skills
   spread more evenly: the steps of this body in x and y are bound one by one, so what is far in time are the corners of
   a square, and METRA's skills lean towards them.
+- Who is merely paid for novelty covers as much of this plane as METRA does, and minds noise less. Where states are
+  places, to spread states is to spread in places.
 - Numbers that mean nothing do not get into the map, since nobody can be paid for them. Yet they cost METRA dearly at
   this size: policy and critics see them too, and have to learn to look away.
 
@@ -71,7 +77,9 @@ How skills come to be, as a moving picture:
 - Networks see places divided by 5. `euclid` has the dual descent of METRA, not the spectral normalisation of LSD.
 - DIAYN's density has a fixed width, as in the authors' code for continuous skills.
 - The squared step is averaged over the latent numbers, as in the authors' code, not added up, as in their text.
-- Latent spaces of other sizes, skills as names, pixels, and goals reached by zero-shot prompts are left out.
+- Latent spaces of other sizes, skills as names, pixels, and goals reached by zero-shot prompts are left out; so are
+  single numbers of phi knocked out, DADS, LSD with its spectral normalisation, and curiosity as an error of prediction
+  (ICM, RND), of which the estimate of entropy is the nearest relative here.
 
 ## References
 
@@ -81,6 +89,8 @@ How skills come to be, as a moving picture:
   function. https://arxiv.org/abs/1802.06070
 - S. Park, J. Choi, J. Kim, H. Lee, G. Kim (2022). Lipschitz-constrained unsupervised skill discovery.
   https://arxiv.org/abs/2202.00914
+- H. Liu, P. Abbeel (2021). Behavior from the void: unsupervised active pre-training.
+  https://arxiv.org/abs/2103.04551
 - T. Haarnoja, A. Zhou, P. Abbeel, S. Levine (2018). Soft actor-critic: off-policy maximum entropy deep reinforcement
   learning with a stochastic actor. https://arxiv.org/abs/1801.01290
 """
@@ -90,7 +100,7 @@ from __future__ import annotations
 import emergelab as el
 
 from ._claims import claims
-from ._conditions import CONDITIONS
+from ._conditions import CONDITIONS, QUICK
 from ._figures import figures
 from ._system import Skills
 from ._view import view
@@ -124,7 +134,7 @@ study = el.Study(
             about="mechanics only: nothing is learnt by then",
         ),
         "quick": el.Size(
-            seeds=8, steps=80, every=10, set={"updates": 30, "batch": 128, "memory": 12_800},
+            seeds=8, steps=80, every=10, conditions=QUICK, set={"updates": 30, "batch": 128, "memory": 12_800},
             about="networks of 2 x 64 for 2 x 1024; 80 rounds of 30 gradient steps of 128 transitions for some 10,000 "
             "rounds of 50 steps of 256; a memory of 16 rounds; learning rates ten times as high",
         ),

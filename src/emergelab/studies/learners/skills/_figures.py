@@ -22,7 +22,8 @@ BLUE, RED, GREEN, PURPLE, AMBER, SKY = house.COLOURS[:6]
 LABELS = {
     "metra": ("METRA", BLUE), "diayn": ("DIAYN", RED), "euclid": ("Euclid's distance", GREEN),
     "free": ("no constraint", AMBER), "diayn-stiff": ("DIAYN, no posture", PURPLE), "noisy": ("METRA, noise", SKY),
-    "maze": ("METRA in the maze", house.GREY),
+    "maze": ("METRA in the maze", house.GREY), "random": ("random", house.INK),
+    "novelty": ("paid for novelty", "#8C6D31"), "novelty-noisy": ("novelty, noise", "#BD9E39"),
 }  # fmt: skip
 SHOWN = ("metra", "diayn", "free", "euclid")
 
@@ -99,7 +100,7 @@ def coverage(run: el.Run) -> Figure:
                 house.band(ax, run.data.time.values, curves, label, colour, seeds=4)
         house.finish(ax, title=title, ylabel=what, xlabel="round", ylim=(0, None))
     handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=8)
+    fig.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False, fontsize=8)
     return fig
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-__all__ = ["covered", "noise_share", "opposed", "recognised"]
+__all__ = ["covered", "noise_share", "novelty", "opposed", "recognised"]
 
 _SIDE = 64  # the largest map of cells: more than a body can leave in an episode
 
@@ -39,3 +39,15 @@ def noise_share(one: Float[Array, "state latent"], other: Float[Array, "state la
     of_noise = 0.5 * jnp.mean(jnp.sum((one - other) ** 2, -1))
     overall = jnp.mean(jnp.sum((one - jnp.mean(one, 0)) ** 2, -1))
     return of_noise / jnp.maximum(overall, 1e-9)
+
+
+def novelty(seen: Float[Array, "state number"], nearest: int) -> Float[Array, "state"]:
+    """How rare states are among each other: the logarithm of 1 and the mean distance to the nearest of them.
+
+    Up to a constant its mean is an estimate of the states' entropy (Liu and Abbeel 2021). With fewer others than
+    `nearest`, all of them count.
+    """
+    apart = jnp.sqrt(jnp.sum((seen[:, None] - seen[None]) ** 2, -1))
+    others = min(nearest, len(seen) - 1)
+    # The nearest of all is the state itself.
+    return jnp.log1p(jnp.mean(jnp.sort(apart, -1)[:, 1 : others + 1], -1))

@@ -14,11 +14,12 @@ from emergelab.rl import sac
 from emergelab.rl import skill_maps as geometry
 from emergelab.worlds.plane import Plane, PlaneLevel, PlaneState, read
 
-from ._measures import covered, noise_share, opposed, recognised
+from ._measures import covered, noise_share, novelty, opposed, recognised
 
 __all__ = ["MAZE", "SKILLS", "Skills", "SkillsState"]
 
 SKILLS = 48  # played in a test, at equal angles
+_NEAREST = 12  # neighbours in a batch that tell how rare a state is, as in Liu and Abbeel (2021)
 _FAR = 5.0  # networks see places divided by this, so that all numbers are of one size
 
 # Two rooms and one way around the wall between them.
@@ -80,6 +81,10 @@ class Skills(el.System):
     method: str = el.choice(
         "temporal", options=geometry.METHODS, about="what the map learns: METRA, its variants, or DIAYN's position"
     )
+    pay: str = el.choice(
+        "map", options=("map", "novelty"), static=True,
+        about="what the policy is paid for: what the map says, or states that are rare among those remembered",
+    )  # fmt: skip
     walls: str = el.choice("open", options=("open", "maze"), about="the plane, or two rooms with one way between them")
     speed: float = el.param(0.15, low=0.0, high=1.0, unit="cell", about="how far an action of 1 moves")
     bend: float = el.param(0.3, low=0.0, about="how far an action of 1 changes a posture; 0: it has none")
@@ -98,6 +103,7 @@ class Skills(el.System):
     batch: int = el.static(256, low=2, about="transitions of a gradient step")
     memory: int = el.static(100_000, low=1, about="transitions that are remembered")
     width: int = el.static(64, low=1, about="units of each of two hidden layers")
+    chance: int = el.static(0, low=0, high=1, about="1: tests are played with chance, as learning is")
     moments: int = el.static(20, low=1, about="places of a test episode that are recorded beside its beginning")
 
     observables = (
@@ -186,7 +192,10 @@ class Skills(el.System):
             settings = geometry.Settings(method, self.rate, self.price_rate, self.give)
             found, left = geometry.learn(found, told, settings)
         with el.scope("pay"):
-            reward = geometry.paid(found.phi, told, method)
+            if self.pay == "novelty":
+                reward = el.site("paid", novelty(t.after * size, _NEAREST))
+            else:
+                reward = geometry.paid(found.phi, told, method)
         batch = sac.Batch(
             jnp.concatenate([t.seen, t.skill], -1), t.action, reward, jnp.concatenate([t.after, t.skill], -1),
             jnp.zeros(self.batch),
@@ -221,7 +230,7 @@ class Skills(el.System):
         of_play, of_noise = jax.random.split(key)
         skill = geometry.circle(SKILLS)
         with el.scope("test"):
-            rows, states = self.play(state.agent.nets.actor, skill, of_play, greedy=True)
+            rows, states = self.play(state.agent.nets.actor, skill, of_play, greedy=self.chance == 0)
         start = self.world().level(key).start
         places = jnp.moveaxis(jnp.concatenate([jnp.broadcast_to(start, (1, SKILLS, 2)), states.place]), 0, 1)
         ends = jax.tree.map(lambda x: x[-1], states)

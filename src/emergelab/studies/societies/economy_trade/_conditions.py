@@ -8,7 +8,9 @@ from emergelab.games.taxes import US_RATES
 from ._system import PAY
 
 FLAT, FLAT_HIGH = 0.115, 0.33
-"""What the federal tax and the regressive one take of all incomes, to which flat taxes are set."""
+"""What the federal tax and the regressive one take of all incomes, guessed from pilots; flat taxes are set to it."""
+FLAT_EVEN = 0.257
+"""What the regressive tax took in the recorded run: a flat tax takes its own rate, so this one takes as much."""
 REGRESSIVE = (0.5, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)
 """Rates that make two even years dear: the first 9.7 coins of each are taxed most."""
 REGIMES = {
@@ -29,4 +31,11 @@ CONDITIONS: dict[str, el.Condition] = {
         {"rates": [FLAT_HIGH] * len(US_RATES)}, about=f"a flat tax of {FLAT_HIGH:.0%}, to take as much as that"
     ),
     "equal": el.Condition({"pay": [sum(PAY) / len(PAY)] * len(PAY)}, about="no taxes; all are paid alike for a house"),
+    "flat-even": el.Condition(
+        {"rates": [FLAT_EVEN] * len(US_RATES)}, about=f"a flat tax of {FLAT_EVEN:.1%}, what the regressive tax takes"
+    ),
+    "no-market": el.Condition({"market": 0.0}, about="no taxes; nobody can trade"),
+    "no-master": el.Condition({"pay": [*PAY[:-1], 0.0]}, about="no taxes; the most skilled is not paid for houses"),
 }
+QUICK = (*REGIMES, "equal")
+"""Conditions of the quick size."""

@@ -77,7 +77,10 @@ Sites for interventions: `succeeds`, `lasts`, `signal`, `alarm`, `stop`, `reset`
   it needs independent attempts, and means of what is really waited.
 - A predictor is adopted if a lower 90 % bound of its saving, by the jackknife over robots, is above 0; this rule is
   ours, and so are queues, jobs that differ, Luby's sequence and the dynamic programme.
-- There is no convolutional predictor. It would change the confusion matrix, and nothing that follows from it.
+- There is no convolutional predictor. It would change the confusion matrix, and nothing that follows from it. Nor are
+  there two kinds of failure, or phases of a search with rates of their own (a Markov jump process); heavy tails and a
+  drifting signal stand for what they do to times.
+- Resets of 1, 15 and 60 s, obeyed and not, are conditions of the size `full`; the size `quick` has 5, 20 and 30 s.
 - Learning goes on from attempts that are left alone on purpose, one in ten.
 
 ## References
@@ -95,7 +98,7 @@ from __future__ import annotations
 import emergelab as el
 
 from ._claims import claims
-from ._conditions import conditions
+from ._conditions import conditions, quick
 from ._figures import figures
 from ._system import Restarts
 
@@ -120,6 +123,7 @@ study = el.Study(
             steps=600,
             every=30,
             seeds=16,
+            conditions=quick(),
             about="a million attempts in each condition, where the paper has 120 runs of a robot",
         ),
         "full": el.Size(

@@ -7,6 +7,8 @@ import emergelab as el
 FALSE_ALARMS = (0.05, 0.2, 0.35, 0.5, 0.65)
 HITS = (0.1, 0.3, 0.5, 0.7, 0.9)
 POLLS = 40
+RESETS = (1, 15, 60)
+"""Seconds a reset takes, in the sweep that belongs to the size `full`."""
 
 # Best times to break off by the closed form (found by search; a test looks again).
 TIMEOUT, TIMEOUT_HEAVY = 27.74, 25.35
@@ -49,7 +51,15 @@ def conditions() -> dict[str, el.Condition]:
     _jobs(out)
     _crowds(out)
     _signals(out)
+    for seconds in RESETS:
+        add(f"reset-{seconds}-run", f"a reset takes {seconds} s", reset=float(seconds))
+        add(f"reset-{seconds}-obey", f"a reset takes {seconds} s", reset=float(seconds), policy="obey")
     return out
+
+
+def quick() -> tuple[str, ...]:
+    """The conditions of the quick size: all but the sweep of resets."""
+    return tuple(name for name in conditions() if not name.startswith("reset-"))
 
 
 def _times(out: dict[str, el.Condition]) -> None:

@@ -83,6 +83,10 @@ Sites for interventions: `values` (market), `claims` (queue), `asks` (commons), 
 - "Telling agents to behave" is a chance to comply. What a model makes of such a sentence is another question.
 - Sellers exchange no messages, so the effect of price communication is not measured; nor is that of capability, which
   needs several models.
+- Groups of other sizes and chains without loss are conditions of the size `full` (`market-three`, `committee-five`,
+  `committee-eleven`, `handoff-lossless`, `handoff-unchecked`), which was not run; sweeps of capacity are not built. Nor
+  are a member's policy swapped in the middle of a run (one seller is honest from the start), voters who change
+  identities, averaging voters (DeGroot), and a search for the moment at which a pathology sets in.
 - Sellers learn for 400,000 rounds, not until nothing changes for 100,000 as in Calvano et al.; curiosity fades to
   three in ten thousand.
 - The paper's rates are of its own tasks and cannot be compared in number.
@@ -107,7 +111,7 @@ from __future__ import annotations
 import emergelab as el
 
 from ._claims import claims
-from ._conditions import conditions
+from ._conditions import conditions, quick
 from ._figures import figures
 from ._system import SocialRisks
 
@@ -134,12 +138,18 @@ study = el.Study(
     conditions=conditions(),
     sizes={
         "tiny": el.Size(
-            steps=2, every=1, seeds=5, set={"block": 40}, about="mechanics only: nobody has learnt a thing"
+            steps=2,
+            every=1,
+            seeds=5,
+            conditions=quick(),
+            set={"block": 40},
+            about="mechanics only: nobody has learnt a thing",
         ),
         "quick": el.Size(
             steps=100,
             every=10,
             seeds=32,
+            conditions=quick(),
             about="numeric agents in the place of language models; 400,000 rounds of pricing",
         ),
         "full": el.Size(

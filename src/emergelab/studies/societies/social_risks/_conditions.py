@@ -68,7 +68,27 @@ def conditions() -> dict[str, el.Condition]:
     add("handoff-careful", "control: a fact in two hundred lost, nothing expected", chain, {"loss": 0.005, "pull": 0.0})
     add("roles-random", "everyone draws anew", jobs, {"taker": "at random"})
     add("roles-move", "control: who clashes stays, or moves, by lot", jobs, {"taker": "stay or move"})
+    larger: dict[str, tuple[str, Settings, Settings]] = {
+        "market-three": ("three sellers that learn and see the last prices", {"organism": "market"},
+                         {"sellers": 3, "prices": 8}),
+        "committee-five": ("a committee of five", talk, {"voters": 5}),
+        "committee-eleven": ("a committee of eleven", talk, {"voters": 11}),
+        "handoff-lossless": ("nothing is lost, nothing expected", chain, {"loss": 0.0, "pull": 0.0}),
+        "handoff-unchecked": ("the rule changed, and its checksums find nothing", chain,
+                              {"rule": "changed", "check": 0.0}),
+    }  # fmt: skip
+    for name, (about, base, more) in larger.items():
+        add(name, about, base, more)
     return out
+
+
+SWEEP = ("market-three", "committee-five", "committee-eleven", "handoff-lossless", "handoff-unchecked")
+"""Other sizes of groups, and limits of what can happen to messages, which belong to the size `full`."""
+
+
+def quick() -> tuple[str, ...]:
+    """The conditions of the smaller sizes."""
+    return tuple(name for name in conditions() if name not in SWEEP)
 
 
 def conforming(conformity: float) -> str:
