@@ -79,7 +79,8 @@ Sites for interventions: `task` (what is set), `outcome` (what comes out), `hear
 
 ## Differences from the paper
 
-- The walkers are left out: tasks are squares on a map, learning is counting, and nothing is said here of networks.
+- Tasks are squares on a map and learning is counting. What stands in for the walkers, a runner whose network learns by
+  rewards, is the study `curricula-runner`.
 - Impossible tasks and forgetting are ours; the authors' toy has neither.
 - EM takes 12 turns from 3 sweeps of k-means; numbers of Gaussians are 2, 4, 6, 8 and 10; covariances have 1e-6 added
   to their diagonals. Scikit-learn, which the authors use, stops by itself, and they try all numbers from 2 to 10.
