@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 
+import jax.numpy as jnp
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emergelab.lm._llama import Config, Past
+from emergelab.lm._passes import Shelf
 from emergelab.lm._sharing import SHARED, common_tokens, cut_into_runs, padded_height
 
 # Few words of many tokens, so that beginnings are often shared.
@@ -47,3 +51,18 @@ def test_no_other_cut_saves_more(prompts):
 
 def test_heights_are_powers_of_two():
     assert [padded_height(n) for n in (1, 2, 3, 4, 5, 32)] == [1, 2, 4, 4, 8, 32]
+
+
+def test_a_shelf_gives_back_the_rows_that_were_put_there():
+    config = Config(
+        layers=2, width=8, heads=2, kv_heads=1, head=4, hidden=8, vocabulary=9, context=64, base=1e4, eps=1e-5
+    )
+    rng = np.random.default_rng(0)
+    keys, values = (tuple(jnp.asarray(rng.normal(size=(4, 1, 3, 4)), jnp.float32) for _ in range(2)) for _ in range(2))
+    shelf = Shelf(config, rows=4, slots=5)
+    shelf.put(1, Past(keys, values, jnp.array([2, 3, 1, 9])), rows=3)  # its fourth row was padding
+    found = shelf.take(np.array([3, 0, 1, 1]))
+    assert found.lengths.tolist() == [1, 0, 2, 2]
+    for held, given in zip((*found.keys, *found.values), (*keys, *values), strict=True):
+        np.testing.assert_array_equal(held[:, :, :3], np.stack([given[2], np.zeros_like(given[0]), given[0], given[0]]))
+        assert held.shape == (4, 1, 5, 4) and not held[:, :, 3:].any()
