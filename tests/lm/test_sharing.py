@@ -63,6 +63,6 @@ def test_a_shelf_gives_back_the_rows_that_were_put_there():
     shelf.put(1, Past(keys, values, jnp.array([2, 3, 1, 9])), rows=3)  # its fourth row was padding
     found = shelf.take(np.array([3, 0, 1, 1]))
     assert found.lengths.tolist() == [1, 0, 2, 2]
-    for held, given in zip((*found.keys, *found.values), (*keys, *values), strict=True):
-        np.testing.assert_array_equal(held[:, :, :3], np.stack([given[2], np.zeros_like(given[0]), given[0], given[0]]))
+    for held, own in zip((*found.keys, *found.values), (*keys, *values), strict=True):
+        np.testing.assert_array_equal(held[:, :, :3], np.stack([own[2], np.zeros_like(own[0]), own[0], own[0]]))
         assert held.shape == (4, 1, 5, 4) and not held[:, :, 3:].any()
