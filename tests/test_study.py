@@ -98,40 +98,40 @@ def test_wrong_choices_are_told(tmp_path):
             study().run(**({"size": "tiny", "out": tmp_path / "r", "progress": False} | options))
 
 
-def test_every_study_of_the_catalogue_keeps_the_house_rules():
+@pytest.mark.parametrize("entry", catalogue.entries(), ids=lambda entry: entry.slug)
+def test_every_study_of_the_catalogue_keeps_the_house_rules(entry):
     """Title, sections, margins, sizes and conditions that fit; every system passes the engine's check without
     running.
     """
     from emergelab.engine import compiled
     from emergelab.engine.plan import make_cells
 
-    for entry in catalogue.entries():
-        found = el.find(entry.slug)
-        assert found.slug == entry.slug and found.title == entry.title and found.family == entry.family
-        missing = {
-            "What it is",
-            "How it works",
-            "Things to notice",
-            "Things to try",
-            "Differences from the paper",
-            "References",
-        } - set(sections(found.page))
-        assert not missing, (entry.slug, missing)
-        assert found.papers and found.claims and found.figures
-        assert {"tiny", "quick", "full", "paper"} <= set(found.sizes)
-        for size in found.sizes.values():
-            assert size.steps % size.every == 0 and size.about
-            base = found.system(**dict(size.set))
-            names = list(size.conditions or found.conditions)
-            make_cells(base, {n: found.conditions[n] for n in names}, ())
-        smallest = found.system(**dict(found.sizes["tiny"].set))
-        if isinstance(smallest, el.System):
-            assert compiled.sites(smallest)
-        else:
-            with pytest.raises(el.UserError, match="known only while it runs"):
-                compiled.sites(smallest)
-        assert all(c.published and c.about for c in found.claims)
-        _what_the_page_says_to_type_can_be_typed(found)
+    found = el.find(entry.slug)
+    assert found.slug == entry.slug and found.title == entry.title and found.family == entry.family
+    missing = {
+        "What it is",
+        "How it works",
+        "Things to notice",
+        "Things to try",
+        "Differences from the paper",
+        "References",
+    } - set(sections(found.page))
+    assert not missing, (entry.slug, missing)
+    assert found.papers and found.claims and found.figures
+    assert {"tiny", "quick", "full", "paper"} <= set(found.sizes)
+    for size in found.sizes.values():
+        assert size.steps % size.every == 0 and size.about
+        base = found.system(**dict(size.set))
+        names = list(size.conditions or found.conditions)
+        make_cells(base, {n: found.conditions[n] for n in names}, ())
+    smallest = found.system(**dict(found.sizes["tiny"].set))
+    if isinstance(smallest, el.System):
+        assert compiled.sites(smallest)
+    else:
+        with pytest.raises(el.UserError, match="known only while it runs"):
+            compiled.sites(smallest)
+    assert all(c.published and c.about for c in found.claims)
+    _what_the_page_says_to_type_can_be_typed(found)
 
 
 def _what_the_page_says_to_type_can_be_typed(found):
