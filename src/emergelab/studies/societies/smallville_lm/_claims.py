@@ -16,6 +16,11 @@ def drawn_by_knowledge(d: xr.Dataset) -> xr.DataArray:
     return (d["came_aware"] - d["came_unaware"]).isel(time=-1)
 
 
+def _at_quick(name: str, verdict: str) -> str:
+    """The verdict on record: size quick has the model in one wording."""
+    return verdict if name == "model-plain" else "untested"
+
+
 def claims() -> tuple[el.Claim, ...]:
     """All claims of the study."""
     return (*_wiring(), *_rules(), *_phenomenon())
@@ -31,6 +36,7 @@ def _wiring() -> list[el.Claim]:
             0.0001,
             published=plumbing,
             about="above 5 % nothing should be concluded",
+            expect=_at_quick(name, "supported"),
         )
         for wording, name in by_model().items()
     ]
@@ -106,7 +112,7 @@ def _phenomenon() -> list[el.Claim]:
                 0.1,
                 published="from 1 of 25 to 13 with GPT-3.5",
                 about=f"{_TENTH}. Verified in memory, facts found by rule",
-                expect="inconclusive",
+                expect=_at_quick(name, "inconclusive"),
             ),
             el.Claim(
                 f"Those who know of the party are drawn to it ({wording})",
@@ -115,7 +121,7 @@ def _phenomenon() -> list[el.Claim]:
                 0.1,
                 published="5 of the 12 who were invited came",
                 about="a tenth, against those who do not know and are there anyway",
-                expect="inconclusive",
+                expect=_at_quick(name, "inconclusive"),
             ),
         ]
     plain = by_model()["plain"]
