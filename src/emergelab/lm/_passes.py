@@ -23,7 +23,7 @@ from ..intervention import Intervention, Moment, editing
 from . import _llama
 from ._llama import Block, Config, Llama, Pair, Past, Turn
 
-__all__ = ["begin", "bucket", "choose", "continuations", "decode", "gather", "read"]
+__all__ = ["Shelf", "begin", "bucket", "choose", "continuations", "decode", "gather", "read"]
 
 Interventions = tuple[Intervention, ...]
 
