@@ -97,7 +97,7 @@ def test_paired_contrasts_use_the_shared_seeds():
 def test_where_in_time():
     curve = np.tile([0.0, 5.0, 1.0, 2.0, 3.0], (6, 1)) + 1e-3 * np.arange(6)[:, None]
     run = FakeRun({"a": {"x": curve}})
-    for at, expected in [("start", 0), ("end", 3), ("max", 5), ("min", 0), ("mean", 2.2), (10, 5), ((20, 40), 2)]:
+    for at, expected in [("start", 0), ("end", 3), ("max", 5), ("min", 0), ("mean", 2.2), (10, 5), ((20, 40), 2), ((0.5, 1.0), 2)]:
         assert one(run, el.level("x", "a", at=at))["value"] == pytest.approx(expected, abs=0.01)
     assert one(run, el.level("x", "a", at=15))["verdict"] == "untested"
 
@@ -269,6 +269,7 @@ def test_mirrored_claims_agree(run):
     (lambda: el.Claim("c", el.level("x", "a"), ">", 0.0), "margin must be a number > 0"),
     (lambda: el.Claim("c", el.level("x", "a"), "!", 1.0), "direction must be"),
     (lambda: el.level("x", "a", at="last"), "at must be one of"),
+    (lambda: el.level("x", "a", at=(0.5, 20.0)), "two shares of the run"),
     (lambda: el.proportion("x", "a"), "either above= or below="),
     (lambda: el.proportion("x", "a", above=1, of=2), r"of must be in \[0, 1\]"),
     (lambda: el.trend("x"), "either conditions="),

@@ -19,7 +19,7 @@ from .statistics import Estimate, difference, estimate
 from .statistics import proportion as share
 
 What = str | Callable[[Any], Any]  # a function takes one condition's xr.Dataset and returns an xr.DataArray
-At = str | int | tuple[int, int]
+At = str | int | tuple[int, int] | tuple[float, float]
 _AT = ("end", "start", "max", "min", "mean")
 # The smallest p that a bootstrap can give is about 2 / draws; Holm multiplies it by the number of a study's claims.
 _DRAWS, _DRAWS_OF_STATISTICS = 20_000, 5_000
@@ -112,9 +112,10 @@ def reduce(values: Float[np.ndarray, "seeds time"], time: np.ndarray, at: At) ->
     if at in ("max", "min", "mean"):
         out = np.asarray(getattr(np, f"nan{at}")(filled, axis=1))
     elif isinstance(at, tuple):
-        inside = (time >= at[0]) & (time <= at[1])
+        first, last = (share * time[-1] for share in at) if _shares(at) else at
+        inside = (time >= first) & (time <= last)
         if not inside.any():
-            raise Untestable(f"nothing was recorded in steps {at[0]} to {at[1]}")
+            raise Untestable(f"nothing was recorded in steps {first:g} to {last:g}")
         window = filled[:, inside]
         empty |= np.isnan(window).all(axis=1)
         out = np.nanmean(np.where(empty[:, None], 0.0, window), axis=1)
@@ -131,15 +132,25 @@ def label(what: What) -> str:
     return what if isinstance(what, str) else getattr(what, "__name__", "a function").replace("_", " ").strip()
 
 
+def _shares(at: tuple[float, float]) -> bool:
+    """Whether a window is given in shares of the run rather than in steps."""
+    return any(isinstance(x, float) for x in at)
+
+
 def _check_at(at: At) -> At:
     if (isinstance(at, str) and at in _AT) or (isinstance(at, int) and not isinstance(at, bool) and at >= 0):
         return at
-    if isinstance(at, tuple) and len(at) == 2 and at[0] <= at[1]:
+    if isinstance(at, tuple) and len(at) == 2 and at[0] <= at[1] and (not _shares(at) or 0 <= at[0] <= at[1] <= 1):
         return at
-    raise UserError(f"at must be one of {', '.join(map(repr, _AT))}, a step, or (first step, last step), got {at!r}")
+    raise UserError(
+        f"at must be one of {', '.join(map(repr, _AT))}, a step, (first step, last step), or two shares of the run "
+        f"such as (0.8, 1.0), got {at!r}"
+    )
 
 
 def _at_words(at: At) -> str:
+    if isinstance(at, tuple) and _shares(at):
+        return f"mean over the last {1 - at[0]:.0%}" if at[1] == 1 else f"mean from {at[0]:.0%} to {at[1]:.0%} of the run"
     if isinstance(at, tuple):
         return f"mean over steps {at[0]} to {at[1]}"
     if isinstance(at, int):
@@ -416,7 +427,8 @@ def contrast(
     Args:
         what: an observable's name, or a named function of one condition's `xr.Dataset` that returns dims
             (seed,) or (seed, time).
-        at: "end", "start", "max", "min", "mean" over time, a step, or (first, last) for the mean over a window.
+        at: "end", "start", "max", "min", "mean" over time, a step, or (first, last) for the mean over a window, in
+            steps (whole numbers) or, so that it fits runs of any length, in shares of the run (0.8, 1.0).
         paired: the conditions share seeds, hence random numbers: differences are taken seed by seed.
         statistic: a function of all seeds' values (seed, time), where the mean of one number a seed will not do,
             e.g. the maximum over time of the mean curve. Whole seeds are resampled.

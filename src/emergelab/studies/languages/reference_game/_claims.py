@@ -16,7 +16,7 @@ CHANCE = 0.1
 """Success of who points at one of ten candidates at random."""
 LEVEL = 0.9
 """Success at which the game counts as learnt, in two records in a row."""
-LATE = (1500, 2000)
+LATE = (0.75, 1.0)
 """The last quarter of the steps. One record shows each object with one line-up only, so success is averaged over it."""
 HAVRYLOV = "Havrylov & Titov 2017"
 CHAABOUNI = "Chaabouni et al. 2019"

@@ -14,8 +14,8 @@ __all__ = ["CLAIMS", "gap_to_theory", "log_dw"]
 TENFOLD = {name: float(np.log10(rank)) for name, rank in BY_RANK.items()}
 TENFOLD_OF_LINEAR = {name: float(np.log10(rank)) for name, rank in BY_RANK_OF_LINEAR.items()}
 DOUBLINGS_OF_GAIN = {name: float(np.log2(gain)) for name, gain in BY_GAIN.items()}
-LATE = (900, 1_000_000)
-"""The last quarter of the quick size: after the loss curves have become flat."""
+LATE = (0.9, 1.0)
+"""The last tenth of the updates: after the loss curves have become flat."""
 
 
 def log_dw(d: xr.Dataset) -> xr.DataArray:

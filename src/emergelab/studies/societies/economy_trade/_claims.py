@@ -13,8 +13,8 @@ import xarray as xr
 import emergelab as el
 from emergelab.statistics import estimate
 
-LATE = (130, 160)
-"""Updates over which workers that have learnt are judged: the last fifth of the quick size."""
+LATE = (0.8, 1.0)
+"""Workers that have learnt are judged over the last fifth of the updates."""
 
 
 def built_by_skill(d: xr.Dataset) -> xr.DataArray:
@@ -63,7 +63,7 @@ class Relative(el.Test):
     def words(self) -> str:
         """In words."""
         name = self.what if isinstance(self.what, str) else self.what.__name__.replace("_", " ")
-        return f"{name} in {self.a} over that in {self.b}, minus 1; mean over steps {LATE[0]} to {LATE[1]}"
+        return f"{name} in {self.a} over that in {self.b}, minus 1; mean over the last {1 - LATE[0]:.0%}"
 
     def evidence(self, sample: el.Sample) -> el.Evidence:
         """The quotient in each seed."""

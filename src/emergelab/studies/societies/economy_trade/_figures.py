@@ -54,10 +54,9 @@ def figures() -> tuple[el.Figure, ...]:
 
 
 def _late(run: el.Run, name: str, condition: str) -> Float[np.ndarray, "seed *more"]:
-    """Means over the last part of training, or the end of a run that is too short for it."""
+    """Means over the last part of training."""
     d = run.data[name].sel(condition=condition)
-    window = d.sel(time=slice(*LATE))
-    d = window.mean("time") if window.sizes["time"] else d.isel(time=-1)
+    d = d.sel(time=d.time >= LATE[0] * d.time[-1]).mean("time")
     return np.asarray(d.transpose("seed", ...).values, float)
 
 
