@@ -154,7 +154,7 @@ study = el.Study(
         "full": el.Size(
             seeds=16, steps=2000, every=100,
             set={"mutation": 0.2, "wide": 12.0, "updates": 1000, "room": 10_000, "purse": 1000},
-            about="ten times as many episodes; not run",
+            about="ten times as many episodes",
         ),
         "paper": el.Size(
             seeds=15, steps=13_900, every=100,

@@ -156,7 +156,7 @@ study = el.Study(
         ),
         "full": el.Size(
             seeds=8, steps=400, every=20, set={"merge": 200, "rate": 3e-4},
-            about="networks of 2 x 64, longer, with smaller steps; not run",
+            about="networks of 2 x 64, longer, with smaller steps",
         ),
         "paper": el.Size(
             seeds=8, steps=4_000, every=100,

@@ -149,7 +149,7 @@ study = el.Study(
                 "games": 256,
                 "cooling": 6000,
             },
-            about="25 rounds, 4 blocks of width 64, 384,000 games. Not run",
+            about="25 rounds, 4 blocks of width 64, 384,000 games",
         ),
         "paper": el.Size(
             steps=50_000,

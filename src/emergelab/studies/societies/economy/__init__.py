@@ -140,7 +140,7 @@ study = el.Study(
             about="workers who reply best, or learn by simple rules, in the place of deep learners; a search by "
             "cross-entropy in the place of a deep planner",
         ),
-        "full": el.Size(steps=200, every=20, seeds=32, about="five times the steps, twice the societies. Not run"),
+        "full": el.Size(steps=200, every=20, seeds=32, about="five times the steps, twice the societies"),
         "paper": el.Size(
             steps=200,
             every=20,

@@ -144,7 +144,7 @@ study = el.Study(
             every=1,
             seeds=256,
             set={"rounds": 20},
-            about="twice as many rounds and 256 seeds. Not run",
+            about="twice as many rounds and 256 seeds",
         ),
         "paper": el.Size(
             steps=10, every=1, seeds=1, about="each game once, as published: no claim has an interval. Not run"

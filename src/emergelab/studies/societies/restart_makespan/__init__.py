@@ -127,7 +127,7 @@ study = el.Study(
             about="a million attempts in each condition, where the paper has 120 runs of a robot",
         ),
         "full": el.Size(
-            steps=3000, every=100, seeds=32, about="ten times as many attempts. Not run; four minutes by its cost"
+            steps=3000, every=100, seeds=32, about="ten times as many attempts, all conditions"
         ),
         "paper": el.Size(
             steps=12,

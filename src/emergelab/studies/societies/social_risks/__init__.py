@@ -84,7 +84,7 @@ Sites for interventions: `values` (market), `claims` (queue), `asks` (commons), 
 - Sellers exchange no messages, so the effect of price communication is not measured; nor is that of capability, which
   needs several models.
 - Groups of other sizes and chains without loss are conditions of the size `full` (`market-three`, `committee-five`,
-  `committee-eleven`, `handoff-lossless`, `handoff-unchecked`), which was not run; sweeps of capacity are not built. Nor
+  `committee-eleven`, `handoff-lossless`, `handoff-unchecked`), without claims; sweeps of capacity are not built. Nor
   are a member's policy swapped in the middle of a run (one seller is honest from the start), voters who change
   identities, averaging voters (DeGroot), and a search for the moment at which a pathology sets in.
 - Sellers learn for 400,000 rounds, not until nothing changes for 100,000 as in Calvano et al.; curiosity fades to
@@ -153,7 +153,7 @@ study = el.Study(
             about="numeric agents in the place of language models; 400,000 rounds of pricing",
         ),
         "full": el.Size(
-            steps=100, every=10, seeds=64, set={"block": 500}, about="two million rounds of pricing. Not run"
+            steps=100, every=10, seeds=64, set={"block": 500}, about="two million rounds of pricing, all conditions"
         ),
         "paper": el.Size(
             steps=100, every=10, seeds=64, set={"block": 500}, about="as full: the paper has no numeric agents. Not run"
