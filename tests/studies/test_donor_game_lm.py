@@ -20,6 +20,7 @@ from emergelab.studies.societies.donor_game import DonorGame
 from emergelab.studies.societies.donor_game_lm import DonorGameLM, study
 from emergelab.studies.societies.donor_game_lm._policies import POLICIES, fit
 from emergelab.studies.societies.donor_game_lm._prompts import WORDINGS
+from emergelab.views import Agents
 
 WORDS = tuple(f"model-{w}" for w in WORDINGS)
 
@@ -178,3 +179,20 @@ def test_study_at_its_smallest(tiny: Any) -> None:
     assert len(verdicts) == len(study.claims)
     assert {v["verdict"] for v in verdicts} <= {"supported", "refuted", "inconclusive"}
     assert [f.name for f, _ in study.draw(tiny)] == [f.name for f in study.figures]
+
+
+def test_the_view_shows_who_gave_what_and_what_newborns_wrote(tiny: Any) -> None:
+    view = study.view
+    assert view is not None
+    assert list(view.moments(tiny, WORDS[0], 1)) == [1, 2]
+    first, second = (view.at(tiny, WORDS[0], 1, t) for t in (1, 2))
+    for scene, time in ((first, 1), (second, 2)):
+        agents = next(layer for layer in scene.layers if isinstance(layer, Agents))
+        giving = float(tiny.data.giving.sel(condition=WORDS[0], seed=1, time=time))
+        assert np.mean(agents.x) == pytest.approx(giving, abs=1e-3)
+        assert np.sum(agents.kind) == len(agents.x) // 2  # half of them stay
+        assert all(words.startswith("My strategy will be") for words in agents.state["strategy"])
+    # All of the first generation are new, and half of the second.
+    assert [len(s.messages) for s in (first, second)] == [6, 3]
+    assert {who for who, _ in second.messages} <= {f"agent 2_{i}" for i in range(1, 7)}
+    assert not view.at(tiny, "random", 1, 1).messages

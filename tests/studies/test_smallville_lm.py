@@ -20,6 +20,7 @@ from emergelab.studies.societies.smallville_lm._conditions import RANDOM_RETRIEV
 from emergelab.studies.societies.smallville_lm._policies import says_when
 from emergelab.studies.societies.smallville_lm._prompts import WORDINGS
 from emergelab.studies.societies.smallville_lm._town import ALIASES, FACTS, NAMES, PLACES, TEXTS
+from emergelab.views import Agents
 
 MODELS = (*by_model().values(), RANDOM_RETRIEVAL)
 RULES = ("rules", "rules-no-talk", "rules-knock-out", "rules-mute-host", "rules-false-party", "constant", "oracle",
@@ -195,3 +196,22 @@ def test_study_at_its_smallest(tiny: Any) -> None:
     assert len(verdicts) == len(study.claims)
     assert {v["verdict"] for v in verdicts} <= {"supported", "refuted", "inconclusive", "untested"}
     assert [f.name for f, _ in study.draw(tiny)] == [f.name for f in study.figures]
+
+
+def test_the_view_tells_who_is_where_and_what_is_said(tiny: Any) -> None:
+    view, name = study.view, MODELS[0]
+    assert view is not None
+    assert list(view.moments(tiny, name, 0)) == [int(t) for t in tiny.data.time.values[1:]]
+    said = 0
+    for time in view.moments(tiny, name, 0):
+        scene = view.at(tiny, name, 0, time)
+        people = next(layer for layer in scene.layers if isinstance(layer, Agents))
+        assert set(people.state["is at"]) <= {*PLACES, "home"}
+        share = float(tiny.data.aware_party.sel(condition=name, seed=0, time=time))
+        assert np.mean(people.kind) == pytest.approx(share)
+        said += len(scene.messages)
+        assert all(who in NAMES and words.startswith("to ") for who, words in scene.messages)
+    assert said > 0
+    assert scene.title.startswith("17:00")
+    silent = [view.at(tiny, "rules-no-talk", 0, t) for t in view.moments(tiny, "rules-no-talk", 0)]
+    assert not any(s.messages for s in silent)

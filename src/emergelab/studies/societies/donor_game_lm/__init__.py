@@ -87,6 +87,7 @@ from ._claims import claims
 from ._conditions import QUICK, conditions
 from ._figures import figures
 from ._system import DonorGameLM
+from ._view import view
 
 __all__ = ["DonorGameLM", "study"]
 
@@ -137,6 +138,7 @@ study = el.Study(
     },
     claims=claims(),
     figures=figures(),
+    view=view,
     page=__doc__,
     lm=True,
 )

@@ -91,6 +91,11 @@ class DonorGameLM(el.HostSystem):
         scores = final.sum(axis=0) if self.scoring == "both" else 2 * final[1]
         parents = np.asarray(_parents(draws.lot, draws.choice, scores, self.selection == "top"))
         seen = self._seen(state, final, gave, moves, agents)
+        context.emit(
+            "generation", names=[a["name"] for a in agents], strategies=[a["strategy"] or "" for a in agents],
+            read=[[round(x, 3) for x in a["read"]] for a in agents], gave=np.round(gave, 4).tolist(),
+            resources=np.round(final, 3).tolist(), survivors=parents[: self.agents // 2].tolist(),
+        )  # fmt: skip
         return {
             "generation": state["generation"] + 1,
             "agents": self._next(agents, parents, np.asarray(draws.mutation), state["generation"] + 2),

@@ -86,6 +86,7 @@ from ._claims import claims
 from ._conditions import RANDOM_RETRIEVAL, RULES, conditions
 from ._figures import figures
 from ._system import SmallvilleLM
+from ._view import view
 
 __all__ = ["SmallvilleLM", "study"]
 
@@ -138,6 +139,7 @@ study = el.Study(
     },
     claims=claims(),
     figures=figures(),
+    view=view,
     page=__doc__,
     lm=True,
 )

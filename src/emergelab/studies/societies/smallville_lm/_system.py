@@ -19,7 +19,7 @@ from ._policies import NOTHING, POLICIES
 from ._prompts import WORDINGS
 from ._town import ALIASES, EVENING, FACTS, HOME, NAMES, PLACES, TEXTS, VENUE, routes
 
-__all__ = ["Hour", "SmallvilleLM"]
+__all__ = ["Hour", "SmallvilleLM", "clock"]
 
 Embed = Callable[[Sequence[str]], Float[np.ndarray, "text dim"]]
 Place = Literal["café", "market", "library"]
@@ -154,9 +154,10 @@ class SmallvilleLM(el.HostSystem):
             if self.reflect:
                 await self._reflect(state, minds, hour, context)
         else:
-            await self._evening(state, minds, hour, context)
+            place = await self._evening(state, minds, hour, context)
         for person, memory in zip(people, minds, strict=True):
             person["memory"] = memory.to_json()
+        context.emit("hour", places=place, knows=[[f for f in FACTS if m.knows(f)] for m in minds])
         return state
 
     def _remembered(self, person: Mapping[str, Any]) -> Memory:
@@ -198,7 +199,7 @@ class SmallvilleLM(el.HostSystem):
             for i, decision in enumerate(await self._decide(state, asks, context)):
                 chosen = decision.value if self.planning == "choice" else decision.value["place"]
                 people[i]["day"][hour : hour + _PLANS] = [chosen] * len(people[i]["day"][hour : hour + _PLANS])
-                minds[i].add("plan", f"I plan to be at the {chosen} at {_clock(hour)}.", hour, 2)
+                minds[i].add("plan", f"I plan to be at the {chosen} at {clock(hour)}.", hour, 2)
         wanted = [p["next"] or p["day"][hour] for p in people]
         for person in people:
             person["next"] = None
@@ -284,8 +285,8 @@ class SmallvilleLM(el.HostSystem):
             state["people"][i]["stirred"] = 0.0
             state["counts"]["insights"] = state["counts"].get("insights", 0) + 1
 
-    async def _evening(self, state: Any, minds: list[Memory], hour: int, context: Any) -> None:
-        """Everybody goes somewhere, and is asked whether it knows of the party."""
+    async def _evening(self, state: Any, minds: list[Memory], hour: int, context: Any) -> list[str]:
+        """Everybody goes somewhere, and is asked whether it knows of the party. Where they go is returned."""
         people, options = state["people"], (*PLACES, HOME)
         aware = [m.knows("party") for m in minds]
         found = [
@@ -320,6 +321,7 @@ class SmallvilleLM(el.HostSystem):
             "yes_aware": _mean([yes[i] for i in range(self.people) if aware[i]]),
             "yes_unaware": _mean([yes[i] for i in range(self.people) if not aware[i]]),
         }
+        return goes
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -328,7 +330,7 @@ class SmallvilleLM(el.HostSystem):
         values: Mapping[str, Any],
     ) -> Ask:  # fmt: skip
         others = ", ".join(n for n in NAMES[: self.people] if n != NAMES[i])
-        told = {"name": NAMES[i], "others": others, "time": _clock(hour, self.hours), **values}
+        told = {"name": NAMES[i], "others": others, "time": clock(hour, self.hours), **values}
         prompt = WORDINGS[self.wording].turns(question, [f.node.text for f in found], **told)
         memories = [
             {"text": f.node.text, "facts": list(f.node.facts), "importance": f.node.importance, "score": f.score}
@@ -367,7 +369,7 @@ class SmallvilleLM(el.HostSystem):
         }
 
 
-def _clock(hour: int, hours: int | None = None) -> str:
+def clock(hour: int, hours: int | None = None) -> str:
     """The time of day of a step: the last hour before the evening is four o'clock."""
     return f"{EVENING if hours is not None and hour >= hours else 10 + hour}:00"
 
