@@ -3,6 +3,7 @@
 import copy
 import importlib.util
 import json
+import pickle
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ import pytest
 import emergelab as el
 from emergelab import assets, cli
 from emergelab.errors import SiteError, UserError
+from emergelab.lm import _passes as passes
 from emergelab.lm._passes import bucket
 from emergelab.lm.base import Address, ModelError, Request, Turn
 from emergelab.lm.embedded import open_embedded, sites
@@ -271,6 +273,34 @@ def test_what_was_done_to_a_model_is_part_of_its_revision(smollm2):
     assert a.about()["interventions"] == ["Scale('L.3.heads')"] and smollm2.about()["revision"] == "b179c9523d0e6a0f"
     with pytest.raises(SiteError, match="did you mean"):
         smollm2.edited(el.Ablate("L.3.hedas"))
+
+
+def test_an_edited_model_is_not_opened_again_and_travels_with_its_edits(smollm2, monkeypatch):
+    """Here it shares weights with the one it was made of; another process opens them and edits them alike."""
+    opened = []
+
+    def again(spec):
+        opened.append(spec)
+        return copy.copy(named)
+
+    monkeypatch.setattr("emergelab.lm.opening.open_lm", again)
+    named = copy.copy(smollm2)
+    named.spec = "smollm2"
+    edited = named.edited(el.Ablate("L.3.ffn")).edited(el.Scale("L.4.ffn", by=0.5))
+    assert edited.llama is smollm2.llama and not opened
+    back = pickle.loads(pickle.dumps(edited))
+    assert opened == ["smollm2"] and back.revision == edited.revision != smollm2.revision
+    ask = Request("The capital of France is")
+    np.testing.assert_array_equal(back.score([ask], [[" Paris"]])[0], edited.score([ask], [[" Paris"]])[0])
+
+
+def test_reading_ends_after_the_last_site_that_is_wanted(smollm2, plain, monkeypatch):
+    passed = []
+    through = passes._through
+    monkeypatch.setattr(passes, "_through", lambda *a: passed.append(a) or through(*a))
+    found = smollm2.read(GAME, "L.2.out")
+    assert len(passed) == 2, "two blocks before the one that is read"
+    np.testing.assert_allclose(found["L.2.out"], smollm2.read(GAME, "L.2.out", "logits")["L.2.out"], atol=1e-4)
 
 
 # -- opening --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Teaching: a rule is learnt from examples, and nothing else is touched."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,25 @@ def test_a_taught_model_says_so_and_the_first_is_untouched(smollm2, adapter):
     assert not np.array_equal(taught.llama.blocks[7].q[0], smollm2.llama.blocks[7].q[0])
     with pytest.raises(ModelError, match="was learnt on"):
         adapter.on(taught)
+
+
+def test_a_taught_model_keeps_what_it_learnt_and_nothing_else(smollm2, adapter):
+    """Not the beginnings that the first model has read, also under edits, and when a word opened the first."""
+    story = "They met at the well every morning, and each time one of them had to decide first. " * 3
+    asks = [Request(story + prompt(*case)) for case in HELD_OUT[:2]]
+    options = [list(MOVES.values())] * 2
+    first = copy.copy(smollm2)
+    first.spec, first._openings = "smollm2", {}
+    before = first.score(asks, options)
+    assert first._openings, "the story is kept"
+    taught = adapter.on(first)
+    after = np.stack(taught.score(asks, options))
+    taught.share = False
+    np.testing.assert_allclose(np.stack(taught.score(asks, options)), after, atol=1e-3)
+    assert np.abs(after - np.stack(before)).max() > 0.1
+    edited = taught.edited(el.Scale("L.3.ffn", by=1.0))
+    assert edited.llama is taught.llama
+    np.testing.assert_allclose(np.stack(edited.score(asks, options)), after, atol=1e-3)
 
 
 def test_wrong_calls(smollm2):

@@ -16,7 +16,7 @@ compiled block after the other, with no copies of weights, and with keys and val
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,13 +179,18 @@ def embedded(embed: Float[Array, "token width"], tokens: Int[Array, "batch t"]) 
 
 def addressed(layer: int, more: tuple[str, ...] = ()) -> bool:
     """Whether a handler that is installed, or one of `more` patterns, addresses a site of a block."""
+    return any_addressed([f"L.{layer}.{part}" for part in PARTS], more)
+
+
+def any_addressed(sites: Sequence[str], more: tuple[str, ...] = ()) -> bool:
+    """Whether a handler that is installed, or one of `more` patterns, addresses one of some sites."""
     patterns = [*more]
     for handler in (*_stack.editors, *_stack.recorders):
         if hasattr(handler, "interventions"):
             patterns += [one.site for one in handler.interventions]
         else:
             patterns += getattr(handler, "patterns", ("*",))
-    names = [".".join((*_stack.scope, "L", str(layer), part)) for part in PARTS]
+    names = [".".join((*_stack.scope, site)) for site in sites]
     return any(matches(p, name) for p in patterns for name in names)
 
 

@@ -360,17 +360,22 @@ class Shelf:
 def read(
     model: Llama, interventions: Interventions, tokens: Int[np.ndarray, "1 t"], patterns: tuple[str, ...]
 ) -> dict[str, Array]:
-    """Values of the sites in a pass over one text, all tokens. Only blocks with a wanted site are compiled anew."""
+    """Values of the sites in a pass over one text, all tokens.
+
+    Only blocks with a wanted site are compiled anew, and the pass ends after the last of them.
+    """
     frame, out = _entered(model.config, model.embed, interventions, tokens, patterns)
     x, turn, mask = frame
     changed = tuple(one.site for one in interventions)
-    for i, weights in enumerate(model.blocks):  # type: ignore[arg-type]
+    to_the_end = _llama.any_addressed(("final", "logits"), patterns)
+    last = max((i for i in range(len(model.blocks)) if _llama.addressed(i, patterns)), default=-1)
+    for i, weights in enumerate(model.blocks if to_the_end else model.blocks[: last + 1]):  # type: ignore[arg-type]
         if _llama.addressed(i, (*changed, *patterns)):
             x, found = _seen(model.config, i, weights, interventions, (x, turn, mask), patterns)
             out |= found
         else:
             x, _ = _through(model.config, None, weights, (), 0, (x, turn, mask), (), None, 0)
-    return out | _left(_ends(model), interventions, x, patterns)
+    return out | _left(_ends(model), interventions, x, patterns) if to_the_end else out
 
 
 @partial(jax.jit, static_argnames=("config", "patterns"))

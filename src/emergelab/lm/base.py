@@ -218,6 +218,12 @@ class LM:
             return open_lm, (self.spec,)
         return (self._made_by, ()) if self._made_by is not None else _as_it_is(self)
 
+    def __copy__(self) -> LM:
+        """Another model with the same parts; nothing is opened again."""
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
     def elsewhere(self) -> Elsewhere:
         """This model as another process sees it, which asks it through this one."""
         return Elsewhere(self)

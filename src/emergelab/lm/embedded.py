@@ -11,6 +11,7 @@ depends on its request alone: not on the batch, its order, or what was asked bef
 from __future__ import annotations
 
 import copy
+import copyreg
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
@@ -88,6 +89,12 @@ class Embedded(LM):
         if self.interventions:
             more["interventions"] = [f"{type(i).__name__}({i.site!r})" for i in self.interventions]
         return super().about() | more
+
+    def __reduce__(self) -> Any:
+        """Another process opens the same weights and edits them alike; learnt ones go along as they are."""
+        if self.spec and not self._adapter:
+            return _opened_and_edited, (self.spec, self.interventions)
+        return copyreg.__newobj__, (type(self),), self.__dict__ | {"_openings": {}}  # type: ignore[attr-defined]
 
     def edited(self, *interventions: Intervention) -> Embedded:
         """The same model with interventions at its sites, added to those that it has; the weights are shared.
@@ -456,6 +463,13 @@ def sites(name: str, tokens: int = 16) -> list[SiteInfo]:
 
 
 # -- opening --------------------------------------------------------------------------------------------------------
+
+
+def _opened_and_edited(spec: str, interventions: tuple[Intervention, ...]) -> LM:
+    from .opening import open_lm
+
+    lm = open_lm(spec)
+    return lm.edited(*interventions) if interventions else lm  # type: ignore[attr-defined, no-any-return]
 
 
 def open_embedded(name: str | Path, dtype: str = "float32") -> Embedded:

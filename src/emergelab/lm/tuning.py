@@ -95,7 +95,7 @@ class Adapter:
             blocks.append(dataclasses.replace(block, **merged))
         made = copy.copy(model)
         made.llama = dataclasses.replace(found, blocks=tuple(blocks))
-        made._adapter = self.revision
+        made._adapter, made._openings = self.revision, {}
         return made
 
     def save(self, path: str | Path) -> None:
