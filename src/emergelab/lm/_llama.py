@@ -273,12 +273,15 @@ def block(
         )
     stretches = (*held, newest)
 
-    scores = jnp.concatenate([_scores(q, key) for key, _ in stretches], axis=-1) * config.head**-0.5
-    scores = jnp.where(mask[:, None], site("scores", scores), -jnp.inf)
-    pattern = site("pattern", jax.nn.softmax(scores, axis=-1))
+    q = _grouped(q.swapaxes(1, 2) * config.head**-0.5, config.kv_heads)
+    scores = jnp.concatenate([_scores(q, key) for key, _ in stretches], axis=-1)
+    scores = _grouped(site("scores", _by_head(scores)), config.kv_heads)
+    scores = jnp.where(mask[None, :, None], scores, -jnp.inf)
+    pattern = _grouped(site("pattern", _by_head(jax.nn.softmax(scores, axis=-1))), config.kv_heads)
     edges = np.cumsum([key.shape[2] for key, _ in stretches])[:-1]
     parts = jnp.split(pattern, edges, axis=-1)
-    heads = site("heads", sum(_mix(p, value) for p, (_, value) in zip(parts, stretches, strict=True)))
+    mixed = sum(_mix(p, value) for p, (_, value) in zip(parts, stretches, strict=True))
+    heads = site("heads", _by_head(mixed).swapaxes(1, 2))
 
     x = site("mid", x + _times(heads.reshape(batch, t, -1), weights.o))
     h = _norm(x, weights.norm_2, config.eps)
@@ -286,22 +289,41 @@ def block(
     return site("out", x + ffn), newest
 
 
+# Attention is computed with the heads of keys as the first axis, then texts, query heads of the group, tokens: so each
+# product is one of matrices as they lie, whether a row of keys serves one text or many. In the order in which sites are
+# announced half of the time of a block goes into moving numbers about.
+
+
+def _grouped(x: Float[Array, "batch heads t n"], kv: int) -> Float[Array, "kv batch group t n"]:
+    """From an axis of heads to groups of heads that share keys."""
+    batch, heads, t, n = x.shape
+    return x.reshape(batch, kv, heads // kv, t, n).swapaxes(0, 1)
+
+
+def _by_head(x: Float[Array, "kv batch group t n"]) -> Float[Array, "batch heads t n"]:
+    """Back again."""
+    kv, batch, group, t, n = x.shape
+    return x.swapaxes(0, 1).reshape(batch, kv * group, t, n)
+
+
 def _scores(
-    q: Float[Array, "batch t heads head"], k: Float[Array, "row kv slot head"]
-) -> Float[Array, "batch heads t slot"]:
+    q: Float[Array, "kv batch group t head"], k: Float[Array, "row kv slot head"]
+) -> Float[Array, "kv batch group t slot"]:
     """Inner products of queries with keys; a row of keys serves a run of texts and a group of query heads."""
-    (batch, t, heads, width), (rows, kv, slots, _) = q.shape, k.shape
-    q = q.reshape(rows, batch // rows, t, kv, heads // kv, width)
-    return jnp.einsum("agtkrd,aksd->agkrts", q, k).reshape(batch, heads, t, slots)
+    kv, batch, group, t, width = q.shape
+    rows = k.shape[0]
+    q = q.reshape(kv, rows, batch // rows * group * t, width)
+    return jnp.einsum("kaqd,kasd->kaqs", q, k.swapaxes(0, 1)).reshape(kv, batch, group, t, -1)
 
 
 def _mix(
-    pattern: Float[Array, "batch heads t slot"], v: Float[Array, "row kv slot head"]
-) -> Float[Array, "batch t heads head"]:
+    pattern: Float[Array, "kv batch group t slot"], v: Float[Array, "row kv slot head"]
+) -> Float[Array, "kv batch group t head"]:
     """Sums of values, weighted by the pattern."""
-    (batch, heads, t, slots), (rows, kv, _, width) = pattern.shape, v.shape
-    pattern = pattern.reshape(rows, batch // rows, kv, heads // kv, t, slots)
-    return jnp.einsum("agkrts,aksd->agtkrd", pattern, v).reshape(batch, t, heads, width)
+    kv, batch, group, t, slots = pattern.shape
+    rows = v.shape[0]
+    pattern = pattern.reshape(kv, rows, batch // rows * group * t, slots)
+    return jnp.einsum("kaqs,kasd->kaqd", pattern, v.swapaxes(0, 1)).reshape(kv, batch, group, t, -1)
 
 
 def empty(config: Config, rows: int, slots: int) -> Past:
