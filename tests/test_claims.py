@@ -97,7 +97,8 @@ def test_paired_contrasts_use_the_shared_seeds():
 def test_where_in_time():
     curve = np.tile([0.0, 5.0, 1.0, 2.0, 3.0], (6, 1)) + 1e-3 * np.arange(6)[:, None]
     run = FakeRun({"a": {"x": curve}})
-    for at, expected in [("start", 0), ("end", 3), ("max", 5), ("min", 0), ("mean", 2.2), (10, 5), ((20, 40), 2), ((0.5, 1.0), 2)]:
+    places = {"start": 0, "end": 3, "max": 5, "min": 0, "mean": 2.2, 10: 5, (20, 40): 2, (0.5, 1.0): 2}
+    for at, expected in places.items():
         assert one(run, el.level("x", "a", at=at))["value"] == pytest.approx(expected, abs=0.01)
     assert one(run, el.level("x", "a", at=15))["verdict"] == "untested"
 

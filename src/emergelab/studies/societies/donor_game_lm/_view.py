@@ -71,7 +71,7 @@ def times(run: el.Run, condition: str, seed: int) -> list[int]:
 
 view = View(
     scene,
-    about="a generation: what each agent gave to the right, what it came to upwards; what newborns say is their strategy",
+    about="a generation: what each agent gave to the right, what it came to upwards, and the strategies of newborns",
     needs=("giving",),
     times=times,
 )

@@ -49,8 +49,8 @@ The size `full` has a flat tax of just what the regressive one took in the recor
 ## Things to notice
 
 All numbers are means over ten seeds, over the last fifth of training at the size `quick`. With sixteen times as much
-play (`full`) roles are complete (the most skilled live by building, the least by selling), taxes buy equality at a price,
-and still nobody games them.
+play (`full`) roles are complete (the most skilled live by building, the least by selling), taxes buy equality at a
+price, and still nobody games them.
 
 - Nothing about roles is in the reward. Yet with time the worker who is paid 4 for a house earns 44 % of its coins by
   selling, the one who is paid 16 only 3 %; the first sells 4.8 units and buys 2.3, the second sells 1.1 and buys 4.8.

@@ -42,7 +42,7 @@ def scene(run: el.Run, condition: str, seed: int, time: int) -> Scene:
     pairs = [sorted((people.index(s["speaker"]), people.index(s["listener"]))) for s in said]
     talks = np.array(pairs or np.zeros((0, 2)), int)
     gap = np.full(len(talks), np.nan)
-    between = [np.stack([a[talks[:, 0]], a[talks[:, 1]], gap], axis=1).ravel() for a in (x, y)]
+    from_x, from_y = (np.stack([a[talks[:, 0]], a[talks[:, 1]], gap], axis=1).ravel() for a in (x, y))
     persons = Agents(
         x, y, np.array(["party" in k for k in knows], int), _KINDS, labels=people,
         state={"is at": list(places), "knows of the": [", ".join(k) or "nothing" for k in knows]},
@@ -54,7 +54,7 @@ def scene(run: el.Run, condition: str, seed: int, time: int) -> Scene:
     hours = int(run.info["conditions"][condition]["parameters"]["hours"])
     share = float(np.mean(["party" in k for k in knows]))
     return Scene(
-        [Lines(walls[:, 0], walls[:, 1], kind="place"), names, Lines(*between, kind="talk"), persons],
+        [Lines(walls[:, 0], walls[:, 1], kind="place"), names, Lines(from_x, from_y, kind="talk"), persons],
         title=f"{clock(time - 1, hours)}: {share:.0%} know of the party",
         messages=[(s["speaker"], f"to {s['listener']}: {s['text']}") for s in said],
     )
