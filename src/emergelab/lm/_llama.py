@@ -291,7 +291,7 @@ def block(
 
 # Attention is computed with the heads of keys as the first axis, then texts, query heads of the group, tokens: so each
 # product is one of matrices as they lie, whether a row of keys serves one text or many. In the order in which sites are
-# announced half of the time of a block goes into moving numbers about.
+# announced attention takes twice as long, for numbers are moved about.
 
 
 def _grouped(x: Float[Array, "batch heads t n"], kv: int) -> Float[Array, "kv batch group t n"]:
