@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markdown.extensions.toc import slugify
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
@@ -59,7 +60,18 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     if page.file.src_uri == "benchmarks.md":
         results = Path(config.docs_dir).parent / "benchmarks" / "results"
         return markdown.replace("<!-- benchmarks -->", measured(results))
+    if page.file.src_uri.startswith("verdicts/"):
+        page.meta["hide"] = ["toc"]  # the table of claims needs the room
+        return recorded(markdown)
     return markdown
+
+
+def recorded(text: str) -> str:
+    """A recorded page, with verdicts in colour and ways to what was written below the table, which is long."""
+    text = re.sub(rf"\*\*({'|'.join(KINDS)})\*\*", r'<span class="verdict \1">\1</span>', text)
+    head, bar, rest = text.partition("\n| claim")
+    ways = [f"[{title}](#{slugify(title, '-')})" for title in re.findall(r"^## (.+)$", rest, re.M)]
+    return f"{head}\nBelow the table: {', '.join(ways)}.\n{bar}{rest}" if bar and ways else text
 
 
 def page(study: Study, source: str) -> str:
@@ -191,8 +203,8 @@ def _paper(paper: Any) -> str:
 
 
 def _short(slug: str) -> str:
-    """A slug as words: `in-context` becomes `In context`; short ones are acronyms."""
-    words = slug.replace("-", " ")
+    """A slug as words: `in-context` becomes `In context`; short ones and `lm` are acronyms."""
+    words = re.sub(r"\blm\b", "LM", slug.replace("-", " "))
     return words.upper() if len(words) <= 3 else words[:1].upper() + words[1:]
 
 
