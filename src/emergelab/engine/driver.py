@@ -79,7 +79,7 @@ def run(
         out: folder or fsspec URL of the run; must be new or empty. None: `runs/<name>-<date>-<time>`.
         progress: show rate and time left on the error stream.
         chunk: records between two checkpoints; None adapts to about two seconds. Never changes results.
-        workers: blocks computed at once; None is one a device, or one a core on CPU.
+        workers: blocks computed at once; None is one a device, one a core on CPU, 64 of a host system.
         block_seeds: seeds a block; None divides the seeds among the workers.
         study, size: noted in run.json.
         retries: how often a failing step of a `HostSystem` is tried again before its seed is marked failed.

@@ -32,6 +32,7 @@ from .progress import Silent
 from .switch import Switch
 
 _PAUSE = 0.5  # seconds before the first repetition; doubled each time
+_AT_ONCE = 64  # blocks; with a few left over at the end a model would answer them in small batches
 _COMMIT_SECONDS = 1.0  # between two commits of a seed, at most what a killed run loses
 
 
@@ -123,8 +124,12 @@ def carry_out(
     lm: Any = None,
     permit: Permit = granted,
 ) -> None:
-    """Bring all blocks to their ends, at most `workers` (default 16) at a time; none writes without permit."""
-    asyncio.run(_all(store, info, cells, blocks, bar, workers or 16, retries, lm, permit))
+    """Bring all blocks to their ends, at most `workers` (default 64) at a time; none writes without permit.
+
+    Blocks wait for a model most of the time, and what they ask at the same time it answers at once; how many calls are
+    under way is for the model to say.
+    """
+    asyncio.run(_all(store, info, cells, blocks, bar, workers or _AT_ONCE, retries, lm, permit))
 
 
 async def _all(
