@@ -150,9 +150,8 @@ def _check_at(at: At) -> At:
 
 def _at_words(at: At) -> str:
     if isinstance(at, tuple) and _shares(at):
-        if at[1] == 1:
-            return f"mean over the last {1 - at[0]:.0%}"
-        return f"mean from {at[0]:.0%} to {at[1]:.0%} of the run"
+        start, stop = (f"{share:.0%}" for share in at)
+        return f"mean from {start} to {stop} of the run"
     if isinstance(at, tuple):
         return f"mean over steps {at[0]} to {at[1]}"
     if isinstance(at, int):

@@ -30,7 +30,7 @@ from .errors import UserError
 if TYPE_CHECKING:
     from .runs.run import Run
 
-__all__ = ["Agents", "Cells", "Layer", "Lines", "Names", "Network", "Scene", "View"]
+__all__ = ["Agents", "Cells", "Layer", "Lines", "Names", "Network", "Scene", "View", "after_the_start"]
 
 State = Mapping[str, Sequence[Any] | np.ndarray]
 
@@ -236,6 +236,11 @@ class View:
         if not times.size:
             raise UserError(f"view: {run.path} has nothing written of condition {condition!r} and seed {seed} yet")
         return self.scene(run, condition, seed, int(times[np.abs(times - time).argmin()]))
+
+
+def after_the_start(run: Run, condition: str, seed: int) -> list[int]:
+    """Every record but the first: the `times` of a view of what the steps did."""
+    return [int(t) for t in run.data["time"].values if t > 0]
 
 
 def _same_length(what: str, columns: Mapping[str, Any]) -> int | None:

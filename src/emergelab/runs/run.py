@@ -88,6 +88,15 @@ class Run:
                 parts.append(found)
         return pa.concat_tables(parts).sort_by([("time", "ascending")])
 
+    def happened(self, condition: str, seed: int, step: int) -> dict[str, list[Any]]:
+        """What one step of a condition and a seed wrote into the log: payloads by kind of event, in order."""
+        columns = [self.events.column(n).to_pylist() for n in ("condition", "seed", "time", "kind", "payload")]
+        out: dict[str, list[Any]] = {}
+        for name, number, when, kind, text in zip(*columns, strict=True):
+            if (name, number, when) == (condition, seed, step):
+                out.setdefault(kind, []).append(json.loads(text))
+        return out
+
     @cached_property
     def progress(self) -> list[dict[str, Any]]:
         """How far each block is: `records` done, `diverged` and `failed` seeds.

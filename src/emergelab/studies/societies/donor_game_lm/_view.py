@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import numpy as np
 
 import emergelab as el
-from emergelab.views import Agents, Lines, Names, Scene, View
+from emergelab.views import Agents, Lines, Names, Scene, View, after_the_start
 
 from ._system import READ
 
-__all__ = ["scene", "times", "view"]
+__all__ = ["scene", "view"]
 
 _KINDS = ("is replaced", "stays for another generation")
 _EDGE = 0.05  # of the frame around what can be
@@ -25,7 +22,7 @@ def scene(run: el.Run, condition: str, seed: int, time: int) -> Scene:
     Raises:
         UserError: nothing is known of that generation, as in runs of earlier versions.
     """
-    found = _generation(run, condition, seed, time - 1)
+    found = next(iter(run.happened(condition, seed, time - 1).get("generation", ())), None)
     if found is None:
         raise el.UserError(f"view: {run.path} does not say who gave what in generation {time} of seed {seed}")
     names, gave = found["names"], np.asarray(found["gave"], float)
@@ -55,23 +52,9 @@ def scene(run: el.Run, condition: str, seed: int, time: int) -> Scene:
     )
 
 
-def _generation(run: el.Run, condition: str, seed: int, step: int) -> dict[str, Any] | None:
-    table = run.events
-    columns = [table.column(n).to_pylist() for n in ("condition", "seed", "time", "kind", "payload")]
-    for name, number, when, kind, text in zip(*columns, strict=True):
-        if (name, number, when, kind) == (condition, seed, step, "generation"):
-            return dict(json.loads(text))
-    return None
-
-
-def times(run: el.Run, condition: str, seed: int) -> list[int]:
-    """Every record but the first, before which nobody has played."""
-    return [int(t) for t in run.data["time"].values if t > 0]
-
-
 view = View(
     scene,
     about="a generation: what each agent gave to the right, what it came to upwards, and the strategies of newborns",
     needs=("giving",),
-    times=times,
+    times=after_the_start,
 )

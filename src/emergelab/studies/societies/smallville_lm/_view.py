@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import numpy as np
 
 import emergelab as el
-from emergelab.views import Agents, Lines, Names, Scene, View
+from emergelab.views import Agents, Lines, Names, Scene, View, after_the_start
 
 from ._system import clock
 from ._town import HOME, NAMES, PLACES
 
-__all__ = ["scene", "times", "view"]
+__all__ = ["scene", "view"]
 
 _KINDS = ("does not know of the party", "knows of the party")
 _SITES = (*PLACES, HOME)
@@ -27,7 +24,7 @@ def scene(run: el.Run, condition: str, seed: int, time: int) -> Scene:
     Raises:
         UserError: nothing is known of that hour, as in runs of earlier versions.
     """
-    log = _log(run, condition, seed, time - 1)
+    log = run.happened(condition, seed, time - 1)
     if "hour" not in log:
         raise el.UserError(f"view: {run.path} does not say who is where in step {time - 1} of seed {seed}")
     places, knows = log["hour"][0]["places"], log["hour"][0]["knows"]
@@ -66,25 +63,9 @@ def _corner(site: str) -> tuple[float, float]:
     return _APART * column, -_APART * row
 
 
-def _log(run: el.Run, condition: str, seed: int, step: int) -> dict[str, list[Any]]:
-    """What a step wrote into the log, by kind."""
-    table = run.events
-    columns = [table.column(n).to_pylist() for n in ("condition", "seed", "time", "kind", "payload")]
-    out: dict[str, list[Any]] = {}
-    for name, number, when, kind, text in zip(*columns, strict=True):
-        if (name, number, when) == (condition, seed, step) and kind in ("hour", "said"):
-            out.setdefault(kind, []).append(json.loads(text))
-    return out
-
-
-def times(run: el.Run, condition: str, seed: int) -> list[int]:
-    """Every record but the first, before which nothing has happened."""
-    return [int(t) for t in run.data["time"].values if t > 0]
-
-
 view = View(
     scene,
     about="the town, hour by hour: people at their places, lines between those who talk, and what they say",
     needs=("aware_party",),
-    times=times,
+    times=after_the_start,
 )
