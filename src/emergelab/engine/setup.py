@@ -17,5 +17,5 @@ def persistent_compilation_cache() -> None:
     except OSError:
         return  # a read-only home costs compile time, not the run
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -220,11 +220,13 @@ Turn = tuple[Float[Array, "batch t half"], Float[Array, "batch t half"]]
 Pair = tuple[Float[Array, "_ kv _ head"], Float[Array, "_ kv _ head"]]  # each [row, kv, slot, head]
 
 
-def rotation(config: Config, positions: Int[Array, "batch t"]) -> Turn:
-    """Cosine and sine of the angles by which pairs of numbers are turned at each position."""
+def rotation(config: Config, positions: Int[Array | np.ndarray, "batch t"]) -> tuple[Any, Any]:
+    """Cosine and sine of the angles by which pairs of numbers are turned at each position; NumPy's for NumPy's."""
     rates = config.base ** -(np.arange(0, config.head, 2) / config.head)
-    angles = positions[..., None] * jnp.asarray(rates, jnp.float32)
-    return jnp.cos(angles), jnp.sin(angles)
+    angles = positions[..., None] * rates.astype(np.float32)
+    of = np if isinstance(angles, np.ndarray) else jnp
+    angles = angles.astype(np.float32)
+    return of.cos(angles), of.sin(angles)
 
 
 def _rotate(x: Float[Array, "batch t n head"], turn: Turn) -> Float[Array, "batch t n head"]:
@@ -274,14 +276,8 @@ def block(
     stretches = (*held, newest)
 
     q = _grouped(q.swapaxes(1, 2) * config.head**-0.5, config.kv_heads)
-    scores = jnp.concatenate([_scores(q, key) for key, _ in stretches], axis=-1)
-    scores = _grouped(site("scores", _by_head(scores)), config.kv_heads)
-    scores = jnp.where(mask[None, :, None], scores, -jnp.inf)
-    pattern = _grouped(site("pattern", _by_head(jax.nn.softmax(scores, axis=-1))), config.kv_heads)
-    edges = np.cumsum([key.shape[2] for key, _ in stretches])[:-1]
-    parts = jnp.split(pattern, edges, axis=-1)
-    mixed = sum(_mix(p, value) for p, (_, value) in zip(parts, stretches, strict=True))
-    heads = site("heads", _by_head(mixed).swapaxes(1, 2))
+    attend = _attend_openly if any_addressed(("scores", "pattern")) else _attend
+    heads = site("heads", _by_head(attend(q, stretches, mask)).swapaxes(1, 2))
 
     x = site("mid", x + _times(heads.reshape(batch, t, -1), weights.o))
     h = _norm(x, weights.norm_2, config.eps)
@@ -292,6 +288,34 @@ def block(
 # Attention is computed with the heads of keys as the first axis, then texts, query heads of the group, tokens: so each
 # product is one of matrices as they lie, whether a row of keys serves one text or many. In the order in which sites are
 # announced attention takes twice as long, for numbers are moved about.
+
+
+def _attend(
+    q: Float[Array, "kv batch group t head"], stretches: tuple[Pair, ...], mask: Bool[Array, "batch t slot"]
+) -> Float[Array, "kv batch group t head"]:
+    """Values, weighted by how well their keys match. Stretches stay apart: to join their scores and to cut the pattern
+    again would take a tenth of the time of a block."""
+    seen = jnp.split(mask, np.cumsum([key.shape[2] for key, _ in stretches])[:-1], axis=-1)
+    scores = [
+        jnp.where(m[None, :, None], _scores(q, key), -jnp.inf) for m, (key, _) in zip(seen, stretches, strict=True)
+    ]
+    highest = jax.lax.stop_gradient(jnp.stack([s.max(-1) for s in scores]).max(0))[..., None]
+    weights = [jnp.exp(s - highest) for s in scores]
+    total = sum(w.sum(-1, keepdims=True) for w in weights)
+    return sum(_mix(w, value) for w, (_, value) in zip(weights, stretches, strict=True)) / total
+
+
+def _attend_openly(
+    q: Float[Array, "kv batch group t head"], stretches: tuple[Pair, ...], mask: Bool[Array, "batch t slot"]
+) -> Float[Array, "kv batch group t head"]:
+    """The same with the sites `scores` and `pattern`, over all slots."""
+    kv = q.shape[0]
+    scores = jnp.concatenate([_scores(q, key) for key, _ in stretches], axis=-1)
+    scores = _grouped(site("scores", _by_head(scores)), kv)
+    scores = jnp.where(mask[None, :, None], scores, -jnp.inf)
+    pattern = _grouped(site("pattern", _by_head(jax.nn.softmax(scores, axis=-1))), kv)
+    parts = jnp.split(pattern, np.cumsum([key.shape[2] for key, _ in stretches])[:-1], axis=-1)
+    return sum(_mix(p, value) for p, (_, value) in zip(parts, stretches, strict=True))
 
 
 def _grouped(x: Float[Array, "batch heads t n"], kv: int) -> Float[Array, "kv batch group t n"]:

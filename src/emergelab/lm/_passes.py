@@ -23,7 +23,7 @@ from ..intervention import Intervention, Moment, editing
 from . import _llama
 from ._llama import Block, Config, Llama, Pair, Past, Turn
 
-__all__ = ["Shelf", "begin", "bucket", "choose", "continuations", "decode", "gather", "read"]
+__all__ = ["begin", "bucket", "choose", "continuations", "decode", "gather", "read"]
 
 Interventions = tuple[Intervention, ...]
 
@@ -41,42 +41,43 @@ def _moment(time: Any) -> Moment:
 Frame = tuple[Float[Array, "batch t width"], Turn, Bool[Array, "batch t slot"]]
 
 
-def _entering(
+def _frame(
     config: Config,
+    x: Float[Array, "batch t width"],
+    before: tuple[Past, ...],
+    slot: int = 0,
+    room: int = 0,
+) -> Frame:
+    """The stream before the first block, and where its tokens stand and look.
+
+    NumPy computes the latter: so there is no program to compile for every mixture of shapes.
+
+    Args:
+        config: sizes.
+        x: the stream.
+        before: earlier stretches, oldest first.
+        slot: of the newest stretch, at which its one token is written.
+        room: slots of the newest stretch; 0 if the tokens are a stretch of their own.
+    """
+    batch, t, _ = x.shape
+    lengths = [np.repeat(np.asarray(p.lengths), batch // p.lengths.shape[0]) for p in before]
+    start = sum(lengths, np.zeros(batch, np.int32))
+    own = np.arange(room)[None] <= slot if room else np.tril(np.ones((t, t), bool))
+    seen = [np.arange(p.keys[0].shape[2]) < n[:, None, None] for p, n in zip(before, lengths, strict=True)]
+    mask = np.concatenate([np.broadcast_to(m, (batch, t, m.shape[-1])) for m in (*seen, own[None])], axis=-1)
+    cos, sin = _llama.rotation(config, start[:, None] + slot + np.arange(t))
+    return x, (jnp.asarray(cos), jnp.asarray(sin)), jnp.asarray(mask)
+
+
+@jax.jit
+def _enter(
     embed: Float[Array, "token width"],
     interventions: Interventions,
     time: Int[Array, ""] | int,
     tokens: Int[Array, "batch t"],
-    before: tuple[Int[Array, "_"], ...],
-    slot: Int[Array, ""] | int,
-    *,
-    widths: tuple[int, ...],
-    room: int,
-) -> Frame:
-    """The stream before the first block, and where tokens stand and look.
-
-    Args:
-        config: sizes.
-        embed: the embedding.
-        interventions: at the site `embed`.
-        time: number of the new token that the pass chooses.
-        tokens: of each text.
-        before: lengths of earlier stretches, oldest first.
-        slot: of the newest stretch, at which its one token is written.
-        widths: slots of the earlier stretches.
-        room: slots of the newest stretch; 0 if the tokens are a stretch of their own.
-    """
-    batch, t = tokens.shape
-    start = sum((_llama.spread(n, batch) for n in before), jnp.zeros(batch, jnp.int32))
-    own = jnp.arange(room)[None] <= slot if room else jnp.asarray(np.tril(np.ones((t, t), bool)))
-    turn = _llama.rotation(config, start[:, None] + slot + jnp.arange(t))
-    seen = [_llama.spread(jnp.arange(w) < n[:, None], batch)[:, None] for w, n in zip(widths, before, strict=True)]
-    mask = jnp.concatenate([jnp.broadcast_to(m, (batch, t, m.shape[-1])) for m in (*seen, own[None])], axis=-1)
+) -> Float[Array, "batch t width"]:
     with editing(interventions, _moment(time)):
-        return site("embed", _llama.embedded(embed, tokens)), turn, mask
-
-
-_enter = jax.jit(_entering, static_argnames=("config", "widths", "room"))
+        return site("embed", _llama.embedded(embed, tokens))
 
 
 @partial(jax.jit, static_argnames=("config", "layer"), donate_argnames=("room",))
@@ -132,8 +133,7 @@ def _whole(
     before: tuple[Past, ...],
 ) -> tuple[Float[Array, "batch t width"], Past]:
     """The stream after all blocks of a stretch of text, and what it leaves to look back at."""
-    widths, earlier = tuple(p.keys[0].shape[2] for p in before), tuple(p.lengths for p in before)
-    frame = _enter(model.config, model.embed, interventions, 0, tokens, earlier, 0, widths=widths, room=0)
+    frame = _frame(model.config, _enter(model.embed, interventions, 0, tokens), before)
     x, pairs = _blocks(model, interventions, frame, before)
     keys, values = zip(*pairs, strict=True)
     return x, Past(keys, values, jnp.asarray(lengths))
@@ -293,11 +293,8 @@ def decode(
     Returns:
         the room, the token and its log-probability.
     """
-    widths, earlier = tuple(p.keys[0].shape[2] for p in before), tuple(p.lengths for p in before)
-    frame = _enter(
-        model.config, model.embed, interventions, time, token[:, None], earlier, time - 1,
-        widths=widths, room=room.keys[0].shape[2],
-    )  # fmt: skip
+    x = _enter(model.embed, interventions, time, token[:, None])
+    frame = _frame(model.config, x, before, time - 1, room.keys[0].shape[2])
     x, pairs = _blocks(model, interventions, frame, before, (room, time - 1), time)
     found = _next(_ends(model), interventions, time, x, keys, temperature, top_p, sampling=sampling, nucleus=nucleus)
     newer, values = zip(*pairs, strict=True)
@@ -330,33 +327,6 @@ def gather(past: Past, rows: Int[Array, "row"], texts: int) -> Past:
     return jax.tree.map(lambda a: a[rows], past)
 
 
-class Shelf:
-    """What many texts look back at, one row each, of which every batch takes some.
-
-    It lies in the memory of the host: there, other numbers of rows need no other programs.
-
-    Attributes:
-        slots: of each row.
-    """
-
-    def __init__(self, config: Config, rows: int, slots: int) -> None:
-        shape = (rows, config.kv_heads, slots, config.head)
-        self._held = [np.zeros(shape, np.float32) for _ in range(2 * config.layers)]
-        self._lengths, self.slots = np.zeros(rows, np.int32), slots
-
-    def put(self, first: int, past: Past, rows: int) -> None:
-        """Fill rows from `first` with as many of another batch."""
-        for held, new in zip(self._held, (*past.keys, *past.values), strict=True):
-            held[first : first + rows, :, : new.shape[2]] = np.asarray(new)[:rows]
-        self._lengths[first : first + rows] = np.asarray(past.lengths)[:rows]
-
-    def take(self, rows: Int[np.ndarray, "row"]) -> Past:
-        """Some rows, as a batch."""
-        found = tuple(jnp.asarray(held[rows]) for held in self._held)
-        half = len(found) // 2
-        return Past(found[:half], found[half:], jnp.asarray(self._lengths[rows]))
-
-
 def read(
     model: Llama, interventions: Interventions, tokens: Int[np.ndarray, "1 t"], patterns: tuple[str, ...]
 ) -> dict[str, Array]:
@@ -364,8 +334,8 @@ def read(
 
     Only blocks with a wanted site are compiled anew, and the pass ends after the last of them.
     """
-    frame, out = _entered(model.config, model.embed, interventions, tokens, patterns)
-    x, turn, mask = frame
+    x, out = _entered(model.embed, interventions, tokens, patterns)
+    x, turn, mask = _frame(model.config, x, ())
     changed = tuple(one.site for one in interventions)
     to_the_end = _llama.any_addressed(("final", "logits"), patterns)
     last = max((i for i in range(len(model.blocks)) if _llama.addressed(i, patterns)), default=-1)
@@ -378,18 +348,18 @@ def read(
     return out | _left(_ends(model), interventions, x, patterns) if to_the_end else out
 
 
-@partial(jax.jit, static_argnames=("config", "patterns"))
+@partial(jax.jit, static_argnames="patterns")
 def _entered(
-    config: Config,
     embed: Float[Array, "token width"],
     interventions: Interventions,
     tokens: Int[Array, "1 t"],
     patterns: tuple[str, ...],
-) -> tuple[Frame, dict[str, Array]]:
-    def whole(tokens: Int[Array, "1 t"]) -> Frame:
-        return _entering(config, embed, interventions, 0, tokens, (), 0, widths=(), room=0)
+) -> tuple[Float[Array, "1 t width"], dict[str, Array]]:
+    def first(tokens: Int[Array, "1 t"]) -> Float[Array, "1 t width"]:
+        with editing(interventions, _moment(0)):
+            return site("embed", _llama.embedded(embed, tokens))
 
-    return tap(whole, *patterns)(tokens)
+    return tap(first, *patterns)(tokens)
 
 
 @partial(jax.jit, static_argnames=("config", "layer", "patterns"))

@@ -30,6 +30,7 @@ from ..errors import UserError
 from ..intervention import Ablate, Clamp, Intervention, Scale, Shift
 from . import _passes as passes
 from ._answer import Answer
+from ._beginnings import COMPUTED, SLOTS, beginnings, packed
 from ._gguf import Gguf
 from ._llama import (
     PARTS,
@@ -41,16 +42,14 @@ from ._llama import (
     read_safetensors,
     shapes,
 )
-from ._sharing import ROWS, SHARED, common_tokens, cut_into_runs, padded_height
+from ._sharing import SHARED, common_tokens, padded_height
 from ._tokenizer import Tokenizer
 from ._weights import checksum, opened, place
 from .base import LM, Completion, ModelError, Request
 
 __all__ = ["Embedded", "open_embedded", "sites"]
 
-_SLOTS = 16_384  # tokens held at once; each costs 46 kB in SmolLM2
 _KEPT = 4096  # tokens of openings that are kept from one call to the next
-_COMPUTED = 512  # tokens that are computed at once where nothing is written after them: more do not stay in a cache
 
 #: Sizes of the models among the assets, so that their sites can be listed before the weights are here.
 _KNOWN = {
@@ -154,7 +153,7 @@ class Embedded(LM):
         out: list[np.ndarray] = [np.zeros(0, np.float32)] * len(requests)
         # Logits of a further token, one a word of the vocabulary, take as much memory as eight tokens that are held.
         more = [8 * n * len(c) if n > 1 else 0 for n, c in zip(longest, options, strict=True)]
-        for rows, left, before in self._batches(prompts, more, _COMPUTED):
+        for rows, left, before in self._batches(prompts, more, COMPUTED):
             scored = self._score(left, [told[i] for i in rows], before)
             for i, one in zip(rows, scored, strict=True):
                 out[i] = one
@@ -245,14 +244,20 @@ class Embedded(LM):
         around the call) would see neighbours or padding."""
         return bool(_stack.editors) or not all(_keeps_to_a_row(i, self.llama.config) for i in self.interventions)
 
+    def _height(self, rows: int) -> int:
+        """Rows of a batch of so many texts. Products of bfloat16 with a single row run on none of the units for
+        matrices: they take more than twice as long as those with two."""
+        if self._alone:
+            return rows
+        return padded_height(max(rows, 2) if self.llama.embed.dtype == jnp.bfloat16 else rows)
+
     def _batches(
-        self, prompts: Sequence[list[int]], more: Sequence[int], most: int = _SLOTS
+        self, prompts: Sequence[list[int]], more: Sequence[int], most: int = SLOTS
     ) -> Iterator[tuple[list[int], list[list[int]], tuple[Past, ...]]]:
         """Indices of prompts to be computed together, what is left of each to compute, and what it follows.
 
-        What all prompts begin with is computed once, and what runs of them begin with beyond that (an agent's own
-        story, a question under each order of its options) once a run. A batch holds at most `most` tokens to compute,
-        or one prompt.
+        What all prompts begin with is computed once, and what runs of them begin with beyond that once a run. A batch
+        holds at most `most` tokens to compute, or one prompt.
         """
         if not prompts:
             return
@@ -262,33 +267,10 @@ class Embedded(LM):
         n = common_tokens(prompts) if self.share and len(prompts) > 1 else 0
         shared = (self._opening(prompts[0][:n]),) if n >= SHARED else ()
         n = n if shared else 0
-        order = sorted(range(len(prompts)), key=lambda i: prompts[i])
-        runs = (
-            cut_into_runs([prompts[i] for i in order], n)
-            if self.share
-            else [(i, i + 1, n) for i in range(len(prompts))]
-        )
-        shelf, rows_of_runs = self._runs_of([prompts[order[first]][n:k] for first, _, k in runs], shared)
-        start, row = np.zeros(len(prompts), int), np.zeros(len(prompts), int)
-        for (first, last, k), r in zip(runs, rows_of_runs, strict=True):
-            start[order[first:last]], row[order[first:last]] = k, r
-        left = [ids[k:] for ids, k in zip(prompts, start, strict=True)]
-        # Neighbours of similar length waste little on padding.
-        order = sorted(range(len(prompts)), key=lambda i: (len(left[i]), more[i]))
-        while order:
-            take = ROWS
-            while take > 1:
-                width = passes.bucket(max(len(left[i]) for i in order[:take]))
-                slots = width + passes.bucket(max(more[i] for i in order[:take]))
-                if take * (slots + shelf.slots) <= _SLOTS and take * width <= most:
-                    break
-                take //= 2
-            rows, order = order[:take], order[take:]
-            before = shared
-            if start[rows].max() > n:
-                full = [*rows, *([rows[0]] * (padded_height(len(rows)) - len(rows)))]
-                before = (*shared, shelf.take(row[full]))
-            yield rows, [left[i] for i in rows], before
+        begun = beginnings(self.llama, self.interventions, prompts, n, shared, self.share)
+        left = [ids[k:] for ids, k in zip(prompts, begun.lengths, strict=True)]
+        for rows in packed(list(map(len, left)), more, most, begun.shelf.slots):
+            yield rows, [left[i] for i in rows], (*shared, *begun.of(rows, self._height(len(rows))))
 
     def _opening(self, ids: list[int]) -> Past:
         """What a text that all prompts begin with leaves to look back at; the latest few are kept."""
@@ -301,35 +283,12 @@ class Embedded(LM):
         self._openings[key] = self._openings.pop(key)  # used last, dropped last
         return self._openings[key]
 
-    def _runs_of(
-        self, openings: Sequence[list[int]], shared: tuple[Past, ...]
-    ) -> tuple[passes.Shelf, Int[np.ndarray, "run"]]:
-        """What runs of prompts begin with beyond what is shared, and in which row of it each run finds its own.
-
-        The first row is empty: it serves all runs that begin with nothing.
-        """
-        row = np.zeros(len(openings), int)
-        # Neighbours of similar length waste little on padding.
-        order = sorted((i for i in range(len(openings)) if openings[i]), key=lambda i: len(openings[i]))
-        row[order] = 1 + np.arange(len(order))
-        slots = passes.bucket(len(openings[order[-1]])) if order else 0
-        shelf = passes.Shelf(self.llama.config, 1 + len(order), slots)
-        while order:
-            take = ROWS
-            while take > 1 and take * passes.bucket(max(len(openings[i]) for i in order[:take])) > _COMPUTED:
-                take //= 2
-            first, some, order = int(row[order[0]]), [openings[i] for i in order[:take]], order[take:]
-            tokens, lengths = passes.padded(some, padded_height(len(some)), passes.bucket(len(some[-1])))
-            _, past = passes.begin(self.llama, self.interventions, tokens, lengths, shared)
-            shelf.put(first, past, len(some))
-        return shelf, row
-
     def _begin(
         self, left: Sequence[list[int]], before: tuple[Past, ...]
     ) -> tuple[Float[jax.Array, "row token"], tuple[Past, ...]]:
         longest = max(map(len, left))
         width = longest if self._alone else passes.bucket(longest)
-        tokens, lengths = passes.padded(list(left), padded_height(len(left)), width)
+        tokens, lengths = passes.padded(list(left), self._height(len(left)), width)
         logits, past = passes.begin(self.llama, self.interventions, tokens, lengths, before)
         return logits, (*before, past)
 
@@ -387,8 +346,8 @@ class Embedded(LM):
             if not going:
                 break
             t += 1
-            smaller = padded_height(len(going))
-            if smaller < len(texts) and not self._alone:
+            smaller = self._height(len(going))
+            if smaller < len(texts):
                 # Texts that have ended leave the batch.
                 rows = np.array([*going, *([going[0]] * (smaller - len(going)))])
                 before = tuple(passes.gather(p, rows, len(texts)) for p in before)

@@ -248,7 +248,8 @@ class Memory:
 
     def to_json(self) -> list[dict[str, Any]]:
         """The nodes as JSON-ready mappings."""
-        return [dataclasses.asdict(n) | {"facts": list(n.facts), "evidence": list(n.evidence)} for n in self.nodes]
+        # dataclasses.asdict copies every value deeply, which takes longer than the rest of a town's hour
+        return [vars(n) | {"facts": list(n.facts), "evidence": list(n.evidence)} for n in self.nodes]
 
     @classmethod
     def from_json(
