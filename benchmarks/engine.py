@@ -209,7 +209,7 @@ def _memory_map(values: np.ndarray, cuts: Sequence[slice]) -> float:
 def start_up(rounds: int) -> list[Row]:
     """(d) How long a command takes to answer, against an interpreter that does nothing."""
     script = shutil.which("emergelab", path=str(Path(sys.executable).parent))
-    program = [script] if script else [sys.executable, "-m", "emergelab.cli"]
+    program = [script] if script else [sys.executable, "-m", "emergelab"]
     commands = {
         "emergelab --help": [*program, "--help"],
         "emergelab list": [*program, "list"],

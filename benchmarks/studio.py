@@ -85,7 +85,7 @@ def write_states(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _studio(folder: Path) -> Iterator[str]:
-    words = [sys.executable, "-m", "emergelab.cli", "studio", str(folder), "--port", "0", "--no-open"]
+    words = [sys.executable, "-m", "emergelab", "studio", str(folder), "--port", "0", "--no-open"]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     try:

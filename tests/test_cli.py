@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import emergelab as el
 from emergelab import cli, terminal
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +38,7 @@ def tiny(tmp_path_factory):
     """One tiny run of the sorting study, made once by the command line itself."""
     out = tmp_path_factory.mktemp("cli") / "run"
     done = subprocess.run(
-        [sys.executable, "-m", "emergelab.cli", "run", "sorting", "--size", "tiny", "--out", str(out)],
+        [sys.executable, "-m", "emergelab", "run", "sorting", "--size", "tiny", "--out", str(out)],
         capture_output=True, text=True, cwd=ROOT, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -52,6 +53,11 @@ def test_help_is_quick_and_needs_no_jax():
     assert done.returncode == 0, done.stderr
     for verb in ("list", "show", "run", "resume", "verify", "judge", "measure", "report", "sites", "doctor"):
         assert verb in done.stdout
+
+
+def test_the_version(call):
+    code, out, _ = call("--version")
+    assert code == 0 and out == f"emergelab {el.__version__}\n" and call("version")[1] in out
 
 
 def test_the_catalogue_needs_no_jax_either():

@@ -54,7 +54,7 @@ def test_a_full_disk_on_the_command_line(tmp_path: Path) -> None:
         pytest.skip("only root can mount a small file system")
     with small_disk(tmp_path, "64k") as disk:
         done = subprocess.run(
-            [sys.executable, "-m", "emergelab.cli", "run", "sorting", "--size", "tiny", "--quiet", "--out", "run"],
+            [sys.executable, "-m", "emergelab", "run", "sorting", "--size", "tiny", "--quiet", "--out", "run"],
             cwd=disk, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
     assert done.returncode == 2, done.stderr

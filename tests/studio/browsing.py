@@ -10,4 +10,4 @@ OPTIONS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 PICTURES = Path(__file__).parents[2] / "screenshots"
-CLI = (sys.executable, "-m", "emergelab.cli")
+CLI = (sys.executable, "-m", "emergelab")

@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def studio(folder):
     """Address of a studio in a process of its own, which ends at SIGINT with exit code 0."""
-    words = [sys.executable, "-m", "emergelab.cli", "studio", str(folder), "--port", "0", "--no-open"]
+    words = [sys.executable, "-m", "emergelab", "studio", str(folder), "--port", "0", "--no-open"]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     line = server.stdout.readline()
     yield line.split()[1].rstrip("/")

@@ -50,7 +50,7 @@ def studio(tmp_path_factory):
         store.append(name, [0], slice(0, SEEDS), 0, values[None])
     done = {"records": RECORDS, "diverged": {}, "failed": {}}
     store.place.write("checkpoints/00000.json", json.dumps(done).encode())
-    words = [sys.executable, "-m", "emergelab.cli", "studio", str(root), "--port", "0", "--no-open"]
+    words = [sys.executable, "-m", "emergelab", "studio", str(root), "--port", "0", "--no-open"]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     yield server.stdout.readline().split()[1].rstrip("/")
     server.send_signal(signal.SIGINT)

@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def studio(folder):
-    words = [sys.executable, "-m", "emergelab.cli", "studio", str(folder), "--port", "0", "--no-open"]
+    words = [sys.executable, "-m", "emergelab", "studio", str(folder), "--port", "0", "--no-open"]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     yield server.stdout.readline().split()[1].rstrip("/")
     server.send_signal(signal.SIGINT)

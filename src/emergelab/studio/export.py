@@ -141,7 +141,7 @@ class Download(RequestHandler):
             file = Path(folder) / "report.html"
             words = ["report", str(self._runs.path(name)), "--out", str(file)]
             made = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "emergelab.cli", *words,
+                sys.executable, "-m", "emergelab", *words,
                 stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
             _, said = await made.communicate()

@@ -97,7 +97,7 @@ class Processes:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with self._file(name, "log").open("wb") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "emergelab.cli", *words],
+                [sys.executable, "-m", "emergelab", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
