@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import emergelab as el
 from emergelab.claims import judge
+from emergelab.statistics import ratio_of_means
 
 
 class FakeRun:
@@ -92,6 +93,33 @@ def test_paired_contrasts_use_the_shared_seeds():
     run = FakeRun({"a": {"x": base + 1 + 0.01 * noisy(0, 10, seed=4)}, "b": {"x": base}})
     assert one(run, el.contrast("x", "a", "b"))["verdict"] == "supported"
     assert one(run, el.contrast("x", "a", "b", paired=False))["verdict"] == "inconclusive"
+
+
+def test_a_ratio_is_taken_seed_by_seed_and_says_how_much_more():
+    base = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    run = FakeRun(
+        {"a": {"x": flat(1.25 * base)}, "b": {"x": flat(base)}, "none": {"x": flat(base * [0, 1, 1, 1, 1, 1])}}
+    )
+    row = one(run, el.ratio("x", "a", "b"), margin=0.2)
+    assert row["verdict"] == "supported" and row["value"] == pytest.approx(0.25)
+    assert "x at the end, a over b, minus 1" in row["test"]
+    row = one(run, el.ratio("x", "a", "none"), margin=0.2)
+    assert row["value"] == pytest.approx(0.25) and row["seeds"] == 5, "nothing can be divided by nothing"
+
+
+def test_a_pooled_number_is_one_of_all_seeds():
+    """The ratio of means is not the mean of ratios; a seed that one condition lost is left out of all."""
+    rng = np.random.default_rng(3)
+    a, b = rng.exponential(3.0, 40), rng.exponential(1.0, 40)
+    run = FakeRun({"a": {"x": flat(a)}, "b": {"x": flat(b)}, "c": {"x": flat(2 * b)}}, diverged={"b": {7: 1}})
+    kept = np.arange(40) != 7
+    row = one(run, el.pooled(ratio_of_means, "x", "a", "b"))
+    assert row["value"] == pytest.approx(a[kept].mean() / b[kept].mean()) and row["seeds"] == 39
+    assert row["value"] < np.mean(a[kept] / b[kept]) and row["low"] < row["value"] < row["high"]
+    assert one(run, el.pooled(ratio_of_means, "x", "a", "b", value=1.0))["value"] == pytest.approx(row["value"] - 1)
+    assert one(run, el.pooled(ratio_of_means, "x", "c", "b", "a", "b"))["value"] == pytest.approx(2 - row["value"])
+    assert "ratio of means of all seeds, of x at the end in a, b" in row["test"]
+    assert one(run, el.pooled(ratio_of_means, "x", "a", "z"))["verdict"] == "untested"
 
 
 def test_where_in_time():
@@ -271,6 +299,7 @@ def test_mirrored_claims_agree(run):
     (lambda: el.Claim("c", el.level("x", "a"), "!", 1.0), "direction must be"),
     (lambda: el.level("x", "a", at="last"), "at must be one of"),
     (lambda: el.level("x", "a", at=(0.5, 20.0)), "two shares of the run"),
+    (lambda: el.pooled(np.mean, "x"), "name the conditions"),
     (lambda: el.proportion("x", "a"), "either above= or below="),
     (lambda: el.proportion("x", "a", above=1, of=2), r"of must be in \[0, 1\]"),
     (lambda: el.trend("x"), "either conditions="),

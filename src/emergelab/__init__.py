@@ -27,7 +27,7 @@ _WHERE = {
     "sites": "engine.compiled",
     "Run": "runs.run", "load": "runs.run",
     "Claim": "claims", "contrast": "claims", "level": "claims", "proportion": "claims", "trend": "claims",
-    "order": "claims", "event": "claims", "judge": "claims",
+    "order": "claims", "event": "claims", "ratio": "claims", "pooled": "claims", "judge": "claims",
     "Test": "_evidence", "Evidence": "_evidence", "Sample": "_evidence",
     "View": "views", "Scene": "views",
     "Study": "study:Study", "Size": "study", "Paper": "study", "Figure": "study",

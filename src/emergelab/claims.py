@@ -21,11 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from ._evidence import Event, Sample, Test, Untestable, contrast, event, level, order, proportion, trend
+from ._effects import Event, contrast, event, level, order, pooled, proportion, ratio, trend
+from ._evidence import Sample, Test, Untestable
 from .errors import UserError
 from .statistics import Estimate, holm, seeds_needed
 
-__all__ = ["Claim", "Event", "Test", "contrast", "event", "judge", "level", "order", "proportion", "trend"]
+__all__ = [
+    "Claim", "Event", "Test", "contrast", "event", "judge", "level", "order", "pooled", "proportion", "ratio", "trend",
+]  # fmt: skip
 
 _ALPHA = 0.05
 
@@ -36,7 +39,7 @@ class Claim:
 
     Args:
         text: the sentence, as the paper means it.
-        test: `contrast`, `level`, `proportion`, `trend` or `order`.
+        test: `contrast`, `ratio`, `level`, `proportion`, `trend`, `order` or `pooled`.
         direction: ">", "<" or "=".
         margin: smallest effect of interest, > 0, in the unit of the estimate; decided before looking.
         published: what the paper reports, and where.

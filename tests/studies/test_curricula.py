@@ -14,7 +14,6 @@ from scipy import stats
 import emergelab as el
 from emergelab.studies.learners.curricula import Curricula, study
 from emergelab.studies.learners.curricula._measures import (
-    Kept,
     between_bodies,
     rank_correlation,
     share_in_the_easier_half,
@@ -31,9 +30,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_study_at_its_smallest(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emergelab.studies.learners.curricula._measures._DRAWS", 100)
-    monkeypatch.setattr("emergelab._evidence._DRAWS_OF_STATISTICS", 100)
-    monkeypatch.setattr("emergelab._evidence._DRAWS", 1000)
+    monkeypatch.setattr("emergelab._effects._DRAWS_OF_STATISTICS", 100)
+    monkeypatch.setattr("emergelab._effects._DRAWS", 1000)
     assert not tiny.diverged
     verdicts = study.judge(tiny)
     assert len(verdicts) == len(study.claims)
@@ -136,10 +134,3 @@ def test_tasks_in_the_easier_half() -> None:
     visits[0, :, 0, 0], visits[0, :, 1, 1] = easier, 10 * np.arange(3) - easier
     d = xr.Dataset({"visits": (("seed", "time", "x", "y"), visits)}, coords={"time": [0, 20, 40], "seed": [0]})
     np.testing.assert_allclose(share_in_the_easier_half(d).values, [[0.5, 0.9]])
-
-
-def test_what_is_kept_is_a_ratio_of_means() -> None:
-    rows = np.array([[2.0, 4.0, 1.0, 4.0], [4.0, 8.0, 1.0, 4.0]])
-    assert Kept("a", "b", ("c", "d")).statistic()(rows) == pytest.approx(0.5 - 0.25)
-    assert Kept("a", "b", 0.8).statistic()(rows[:, :2]) == pytest.approx(-0.3)
-    assert Kept("a", "b", ("c", "d")).conditions == ("a", "b", "c", "d")

@@ -19,7 +19,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_study_at_its_smallest(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emergelab._evidence._DRAWS", 1000)
+    monkeypatch.setattr("emergelab._effects._DRAWS", 1000)
     assert not tiny.diverged
     verdicts = study.judge(tiny)
     assert len(verdicts) == len(study.claims)

@@ -15,11 +15,10 @@ import emergelab as el
 from emergelab.rl import ppo
 from emergelab.studies.learners.curricula_runner import Running, study
 from emergelab.studies.learners.curricula_runner._measures import (
-    Between,
-    Kept,
     mean_height,
     order_of_height,
     passed_too_high,
+    spread_between,
 )
 from emergelab.studies.learners.curricula_runner._runner import BODIES, Runner, first_totals, level_of
 from emergelab.studies.learners.curricula_runner._system import HEIGHTS, SPACINGS, TEACHERS, TESTS
@@ -36,8 +35,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_study_at_its_smallest(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emergelab.studies.learners.curricula_runner._measures._DRAWS", 100)
-    monkeypatch.setattr("emergelab._evidence._DRAWS", 1000)
+    monkeypatch.setattr("emergelab._effects._DRAWS_OF_STATISTICS", 100)
+    monkeypatch.setattr("emergelab._effects._DRAWS", 1000)
     assert not tiny.diverged
     verdicts = study.judge(tiny)
     assert len(verdicts) == len(study.claims)
@@ -152,12 +151,10 @@ def test_heights_by_hand() -> None:
     assert float(passed_too_high(d).isel(time=-1)[0]) == pytest.approx(np.mean(TESTS[:, 0] > 0.6))
 
 
-def test_what_is_kept_and_what_lies_between_bodies() -> None:
-    rows = np.array([[2.0, 4.0, 1.0, 4.0], [4.0, 8.0, 1.0, 4.0]])
-    assert Kept.statistic(rows) == pytest.approx(0.5 - 0.25)
+def test_what_lies_between_bodies() -> None:
     # Means 0.1 and 1.1, variance 0.5 between them; 0.02 within each.
-    assert Between.statistic(np.array([[0.0, 1.0], [0.2, 1.2]])) == pytest.approx(np.log10(0.5 / 0.02))
-    assert Between.statistic(np.array([[0.0, 1.0]])) == 0.0
+    assert spread_between(np.array([[0.0, 1.0], [0.2, 1.2]])) == pytest.approx(np.log10(0.5 / 0.02))
+    assert spread_between(np.array([[0.0, 1.0]])) == 0.0
 
 
 def test_tests_are_spread_over_the_task_space() -> None:

@@ -59,8 +59,8 @@ def test_levels_and_conditions_do_what_they_say(tiny: Any) -> None:
 
 
 def test_study_at_its_smallest(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emergelab._evidence._DRAWS_OF_STATISTICS", 50)
-    monkeypatch.setattr("emergelab._evidence._DRAWS", 300)
+    monkeypatch.setattr("emergelab._effects._DRAWS_OF_STATISTICS", 50)
+    monkeypatch.setattr("emergelab._effects._DRAWS", 300)
     verdicts = study.judge(tiny)
     assert len(verdicts) == len(study.claims)
     untested = [v["text"] for v in verdicts if v["verdict"] == "untested"]

@@ -364,7 +364,7 @@ def test_sites_and_bad_input() -> None:
 
 
 def test_study_at_its_smallest(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emergelab._evidence._DRAWS", 1000)
+    monkeypatch.setattr("emergelab._effects._DRAWS", 1000)
     verdicts = study.judge(tiny)
     assert len(verdicts) == len(study.claims)
     untested = [v for v in verdicts if v["verdict"] == "untested"]

@@ -234,7 +234,7 @@ def test_sites_and_bounds() -> None:
 
 
 def test_study_at_its_smallest(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emergelab._evidence._DRAWS", 500)
+    monkeypatch.setattr("emergelab._effects._DRAWS", 500)
     verdicts = study.judge(tiny)
     assert len(verdicts) == len(study.claims)
     assert {v["verdict"] for v in verdicts} <= {"supported", "refuted", "inconclusive", "untested"}

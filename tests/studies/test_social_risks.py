@@ -265,7 +265,7 @@ def test_sites_and_bounds() -> None:
 
 
 def test_study_at_its_smallest(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emergelab._evidence._DRAWS", 1000)
+    monkeypatch.setattr("emergelab._effects._DRAWS", 1000)
     verdicts = study.judge(tiny)
     assert len(verdicts) == len(study.claims)
     assert {v["verdict"] for v in verdicts} <= {"supported", "refuted", "inconclusive"}

@@ -2,7 +2,7 @@
 and SciPy only."""
 
 from emergelab.statistics.corrections import benjamini_hochberg, holm, max_t
-from emergelab.statistics.intervals import Estimate, difference, estimate
+from emergelab.statistics.intervals import Estimate, difference, estimate, ratio_of_means
 from emergelab.statistics.permutation import Permutation, permutation, relabellings, sign_flips
 from emergelab.statistics.power import MOST_SEEDS, seeds_needed
 from emergelab.statistics.proportions import ProportionContrast, compare_proportions, proportion
@@ -41,6 +41,7 @@ __all__ = [
     "median_interval",
     "permutation",
     "proportion",
+    "ratio_of_means",
     "relabellings",
     "restricted_mean",
     "restricted_mean_difference",

@@ -143,6 +143,16 @@ def estimate(
     return _finish(result, dropped, bounds)
 
 
+def ratio_of_means(rows: Real[np.ndarray, "seeds columns"]) -> float:
+    """The mean of the first column over that of the second; of four columns, less the same of the other two.
+
+    Ratios row by row would be wild where what they divide by is near zero. For numbers of zero and more.
+    """
+    means = np.maximum(rows.mean(axis=0), 1e-9)
+    ratios = means[0::2] / means[1::2]
+    return float(ratios[0] - ratios[1:].sum())
+
+
 def difference(
     a: Real[np.ndarray, "seeds_a *rest"],
     b: Real[np.ndarray, "seeds_b *rest"],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import emergelab as el
+from emergelab.statistics import ratio_of_means
 
 from ._conditions import forgets, half, useless
-from ._measures import Kept, between_bodies, centre_and_body, order_of_difficulty, share_in_the_easier_half
+from ._measures import between_bodies, centre_and_body, order_of_difficulty, share_in_the_easier_half
 
 _FIVE = "five cubes of a hundred: a row that lacks its half"
 _WALKERS = "on three walkers after 20 million steps (Welch's t, 32 seeds)"
@@ -59,7 +60,7 @@ def _robustness() -> list[el.Claim]:
     return [
         el.Claim(
             "Tasks that cannot be learnt do less harm to ALP-GMM than to random sampling",
-            Kept(half("alp-gmm"), "alp-gmm", (half("random"), "random")),
+            el.pooled(ratio_of_means, "mastered", half("alp-gmm"), "alp-gmm", half("random"), "random"),
             ">",
             0.1,
             published="robust to stumps three times as high, most of them impossible",
@@ -67,7 +68,7 @@ def _robustness() -> list[el.Claim]:
         ),
         el.Claim(
             "ALP-GMM keeps four fifths of its score with ten dimensions that do not matter",
-            Kept(useless("alp-gmm", 10), "alp-gmm", 0.8),
+            el.pooled(ratio_of_means, "mastered", useless("alp-gmm", 10), "alp-gmm", value=0.8),
             ">",
             0.02,
             published="ALP-GMM is hardly slowed down by up to 10 irrelevant dimensions",
@@ -75,7 +76,7 @@ def _robustness() -> list[el.Claim]:
         ),
         el.Claim(
             "It keeps more of it than RIAC does",
-            Kept(useless("alp-gmm", 10), "alp-gmm", (useless("riac", 10), "riac")),
+            el.pooled(ratio_of_means, "mastered", useless("alp-gmm", 10), "alp-gmm", useless("riac", 10), "riac"),
             ">",
             0.1,
             published="RIAC is slowed down",
@@ -174,7 +175,7 @@ def _covariance() -> list[el.Claim]:
         ),
         el.Claim(
             "Forgetting favours ALP-GMM: it closes the gap to Covar-GMM",
-            Kept(forgets("alp-gmm"), "alp-gmm", (forgets("covar-gmm"), "covar-gmm")),
+            el.pooled(ratio_of_means, "mastered", forgets("alp-gmm"), "alp-gmm", forgets("covar-gmm"), "covar-gmm"),
             ">",
             0.1,
             published="not in the paper",

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
-
-import emergelab as el
-from emergelab.statistics import estimate
-
-_DRAWS = 5000
 
 
 def set_between(d: xr.Dataset, name: str) -> xr.DataArray:
@@ -69,38 +62,3 @@ def share_in_the_easier_half(d: xr.Dataset) -> xr.DataArray:
     """Share of the tasks between two records that lie in the easier half of the first dimension."""
     visits = set_between(d, "visits")
     return visits.isel(x=slice(0, visits.sizes["x"] // 2)).sum(("x", "y")) / visits.sum(("x", "y"))
-
-
-class Kept(el.Test):
-    """How much of one condition's score is left in another, for a teacher, minus the same for a rival or a number.
-
-    The ratio is that of means over seeds: ratios seed by seed would be wild where the score is near zero.
-    """
-
-    def __init__(self, less: str, full: str, rival: tuple[str, str] | float) -> None:
-        self.less, self.full, self.rival = less, full, rival
-
-    @property
-    def conditions(self) -> tuple[str, ...]:
-        return (self.less, self.full, *(() if isinstance(self.rival, float) else self.rival))
-
-    def words(self) -> str:
-        rival = f"{self.rival:g}" if isinstance(self.rival, float) else f"{self.rival[0]} / {self.rival[1]}"
-        return f"mastered at the end, {self.less} / {self.full} minus {rival}"
-
-    def statistic(self) -> Callable[[np.ndarray], float]:
-        """The difference of the two ratios, of rows of one number a condition."""
-
-        def difference(rows: Float[np.ndarray, "seed condition"]) -> float:
-            score = np.maximum(np.nanmean(rows, axis=0), 1e-9)
-            other = self.rival if isinstance(self.rival, float) else score[2] / score[3]
-            return float(score[0] / score[1] - other)
-
-        return difference
-
-    def evidence(self, sample: el.Sample) -> el.Evidence:
-        rows = np.stack([sample.number("mastered", c, "end") for c in self.conditions], axis=1)
-        statistic = self.statistic()
-        return el.Evidence(
-            estimate(rows, statistic, draws=_DRAWS), np.array([statistic(r[None]) for r in rows]), "ratios of means"
-        )

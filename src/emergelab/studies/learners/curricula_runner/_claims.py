@@ -5,9 +5,10 @@ from __future__ import annotations
 import xarray as xr
 
 import emergelab as el
+from emergelab.statistics import ratio_of_means
 
 from ._conditions import tall, with_body
-from ._measures import Between, Kept, order_of_height, passed_too_high
+from ._measures import mean_height, order_of_height, passed_too_high, spread_between
 
 _TWO, _ONE = "two tasks of the fifty", "one task of the fifty"
 _WALKERS = "three walkers, 20 million steps of SAC, 32 seeds, Welch's t"
@@ -108,7 +109,7 @@ def _robustness() -> list[el.Claim]:
     return [
         el.Claim(
             "Tasks that cannot be learnt do less harm to ALP-GMM than to random sampling",
-            Kept(tall("alp-gmm"), "alp-gmm", (tall("random"), "random")),
+            el.pooled(ratio_of_means, "mastered", tall("alp-gmm"), "alp-gmm", tall("random"), "random"),
             ">",
             0.1,
             published="robust to stumps three times as high, most of them impossible",
@@ -162,7 +163,7 @@ def _order() -> list[el.Claim]:
         ),
         el.Claim(
             "The order is the body's own: mean heights differ between bodies more than between seeds",
-            Between(_BODIES),
+            el.pooled(spread_between, mean_height, *_BODIES),
             ">",
             0.18,
             published="the density differs between walkers (figures)",

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 from scipy import stats
 
-import emergelab as el
-from emergelab.statistics import estimate
-
 from ._system import ENOUGH, TESTS
-
-_DRAWS = 5000
 
 
 def set_between(d: xr.Dataset) -> xr.DataArray:
@@ -53,65 +46,9 @@ def passed_too_high(d: xr.Dataset) -> xr.DataArray:
     return ((d["tests"] > ENOUGH) & too_high).mean("test")
 
 
-class Kept(el.Test):
-    """How much of its score a teacher keeps in a harder condition, minus the same for a rival.
-
-    The ratio is that of means over seeds: ratios seed by seed would be wild where the score is near zero.
-
-    Args:
-        harder, plain: conditions of the teacher.
-        rival: the two of its rival.
-    """
-
-    def __init__(self, harder: str, plain: str, rival: tuple[str, str]) -> None:
-        self.names = (harder, plain, *rival)
-
-    @property
-    def conditions(self) -> tuple[str, ...]:
-        return self.names
-
-    def words(self) -> str:
-        a, b, c, d = self.names
-        return f"mastered at the end, {a} / {b} minus {c} / {d}"
-
-    @staticmethod
-    def statistic(rows: Float[np.ndarray, "seed 4"]) -> float:
-        """The difference of the two ratios, of rows of one number a condition."""
-        score = np.maximum(np.nanmean(rows, axis=0), 1e-9)
-        return float(score[0] / score[1] - score[2] / score[3])
-
-    def evidence(self, sample: el.Sample) -> el.Evidence:
-        rows = np.stack([sample.number("mastered", c, "end") for c in self.names], axis=1)
-        return _of_rows(rows, self.statistic, "ratios of means")
-
-
-class Between(el.Test):
-    """Variance of the mean height of tasks between conditions over that between seeds, as a power of ten."""
-
-    def __init__(self, conditions: Sequence[str]) -> None:
-        self.names = tuple(conditions)
-
-    @property
-    def conditions(self) -> tuple[str, ...]:
-        return self.names
-
-    def words(self) -> str:
-        return f"mean height of tasks, log10 of its variance between {', '.join(self.names)} over that within"
-
-    @staticmethod
-    def statistic(rows: Float[np.ndarray, "seed condition"]) -> float:
-        """0 (a ratio of 1) where there are too few seeds to tell."""
-        if len(rows) < 2:
-            return 0.0
-        between, within = np.var(rows.mean(axis=0), ddof=1), np.mean(np.var(rows, axis=0, ddof=1))
-        return float(np.log10(max(between, 1e-9) / max(within, 1e-9)))
-
-    def evidence(self, sample: el.Sample) -> el.Evidence:
-        rows = np.stack([sample.number(mean_height, c, "end") for c in self.names], axis=1)
-        return _of_rows(rows, self.statistic, "one number of all seeds")
-
-
-def _of_rows(
-    rows: Float[np.ndarray, "seed condition"], statistic: Callable[[np.ndarray], float], note: str
-) -> el.Evidence:
-    return el.Evidence(estimate(rows, statistic, draws=_DRAWS), np.array([statistic(r[None]) for r in rows]), note)
+def spread_between(rows: Float[np.ndarray, "seed condition"]) -> float:
+    """Variance between conditions over that between seeds, as a power of ten; 0 (a ratio of 1) for too few seeds."""
+    if len(rows) < 2:
+        return 0.0
+    between, within = np.var(rows.mean(axis=0), ddof=1), np.mean(np.var(rows, axis=0, ddof=1))
+    return float(np.log10(max(between, 1e-9) / max(within, 1e-9)))

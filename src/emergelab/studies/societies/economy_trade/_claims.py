@@ -5,13 +5,9 @@ Margins were fixed before any run of more than two seeds; expected verdicts are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import xarray as xr
 
 import emergelab as el
-from emergelab.statistics import estimate
 
 LATE = (0.8, 1.0)
 """Workers that have learnt are judged over the last fifth of the updates."""
@@ -45,30 +41,6 @@ def toil(d: xr.Dataset) -> xr.DataArray:
 def together(d: xr.Dataset) -> xr.DataArray:
     """Equality times productivity."""
     return d["equality"] * d["productivity"]
-
-
-@dataclass(frozen=True)
-class Relative(el.Test):
-    """One number in one condition over that in another, minus 1, seed by seed."""
-
-    what: Callable[[xr.Dataset], xr.DataArray] | str
-    a: str
-    b: str
-
-    @property
-    def conditions(self) -> tuple[str, ...]:
-        """Both."""
-        return (self.a, self.b)
-
-    def words(self) -> str:
-        """In words."""
-        name = self.what if isinstance(self.what, str) else self.what.__name__.replace("_", " ")
-        return f"{name} in {self.a} over that in {self.b}, minus 1; mean over the last {1 - LATE[0]:.0%}"
-
-    def evidence(self, sample: el.Sample) -> el.Evidence:
-        """The quotient in each seed."""
-        a, b = (sample.number(self.what, c, LATE) for c in self.conditions)
-        return el.Evidence(estimate(a / b - 1), a / b - 1)
 
 
 def claims() -> tuple[el.Claim, ...]:
@@ -141,17 +113,17 @@ def _taxes() -> list[el.Claim]:
             expect="inconclusive",
         ),
         el.Claim(
-            "And lowers productivity", Relative("productivity", "us", "free"), "<", 0.02, published=trade_off,
+            "And lowers productivity", el.ratio("productivity", "us", "free", at=LATE), "<", 0.02, published=trade_off,
             about=margin,
             expect="inconclusive",
         ),
         el.Claim(
-            "And workers work less", Relative(toil, "us", "free"), "<", 0.02, published="taxes distort work",
+            "And workers work less", el.ratio(toil, "us", "free", at=LATE), "<", 0.02, published="taxes distort work",
             about=margin,
             expect="inconclusive",
         ),
         el.Claim(
-            "The federal tax raises equality times productivity", Relative(together, "us", "free"), ">", 0.02,
+            "The federal tax raises equality times productivity", el.ratio(together, "us", "free", at=LATE), ">", 0.02,
             published="US federal above free market (Zheng et al. 2020)", about=margin,
             expect="inconclusive",
         ),
@@ -161,17 +133,17 @@ def _taxes() -> list[el.Claim]:
             expect="inconclusive",
         ),
         el.Claim(
-            "And lowers productivity", Relative("productivity", "flat-high", "free"), "<", 0.02, published=trade_off,
-            about=margin,
+            "And lowers productivity", el.ratio("productivity", "flat-high", "free", at=LATE), "<", 0.02,
+            published=trade_off, about=margin,
         ),
         el.Claim(
-            "Under it workers work less", Relative(toil, "flat-high", "free"), "<", 0.02,
+            "Under it workers work less", el.ratio(toil, "flat-high", "free", at=LATE), "<", 0.02,
             published="taxes distort work", about=margin,
         ),
         el.Claim(
             "Under it they do better by equality times productivity than without taxes",
-            Relative(together, "flat-high", "free"), ">", 0.02, published="taxed above free market", about=margin,
-            expect="inconclusive",
+            el.ratio(together, "flat-high", "free", at=LATE), ">", 0.02, published="taxed above free market",
+            about=margin, expect="inconclusive",
         ),
     ]  # fmt: skip
 

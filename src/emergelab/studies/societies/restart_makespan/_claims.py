@@ -20,6 +20,8 @@ from ._conditions import grid
 
 _PERCENT = "one per cent, three standard errors or more at this size"
 _TWENTIETH = "a twentieth of the makespan"
+LATE = (0.5, 1.0)
+"""Where something is learnt in the first half of a run, the second is judged."""
 
 
 def off_the_closed_form(d: xr.Dataset) -> xr.DataArray:
@@ -45,34 +47,6 @@ def bias_of_what_ends(d: xr.Dataset) -> xr.DataArray:
 def gain_of_the_few(d: xr.Dataset) -> xr.DataArray:
     """Makespan of those who break off, minus that of all the others."""
     return d["makespan"] - d["makespan_others"]
-
-
-@dataclass(frozen=True)
-class Relative(el.Test):
-    """Makespan of one condition over that of another, minus 1, seed by seed.
-
-    Of all jobs, or of those of the second half of the run, where something is still being learnt in the first.
-    """
-
-    a: str
-    b: str
-    late: bool = False
-
-    @property
-    def conditions(self) -> tuple[str, ...]:
-        """Both."""
-        return (self.a, self.b)
-
-    def words(self) -> str:
-        """In words."""
-        return f"makespan of {self.a} over that of {self.b}, minus 1{', second half of the run' if self.late else ''}"
-
-    def evidence(self, sample: el.Sample) -> el.Evidence:
-        """The quotient in each seed."""
-        last = int(sample.data.time.values[-1])
-        what, at = ("recent", (last // 2, last)) if self.late else ("makespan", "end")
-        each = sample.number(what, self.a, at) / sample.number(what, self.b, at) - 1
-        return el.Evidence(estimate(each), each)
 
 
 @dataclass(frozen=True)
@@ -143,7 +117,7 @@ def _boundary() -> list[el.Claim]:
         ),
         el.Claim(
             "A device with few false alarms saves time",
-            Relative("obey", "run"),
+            el.ratio("makespan", "obey", "run"),
             "<",
             0.1,
             published="101 s to 81 s, a fifth, with a learnt predictor (N = 120, p < 0.05)",
@@ -151,7 +125,7 @@ def _boundary() -> list[el.Claim]:
         ),
         el.Claim(
             "One with many costs time, though it is right about most failures",
-            Relative("obey-worse", "run"),
+            el.ratio("makespan", "obey-worse", "run"),
             ">",
             0.05,
             published="the drawback named in the abstract",
@@ -181,7 +155,7 @@ def _times() -> list[el.Claim]:
         ),
         el.Claim(
             "Where times are heavy-tailed, breaking off at random saves time",
-            Relative("heavy-random", "heavy-run"),
+            el.ratio("makespan", "heavy-random", "heavy-run"),
             "<",
             0.05,
             published="not in the paper; Luby et al. 1993",
@@ -189,7 +163,7 @@ def _times() -> list[el.Claim]:
         ),
         el.Claim(
             "Where they are exponential and equal for both ends, it costs time",
-            Relative("equal-random", "equal-run"),
+            el.ratio("makespan", "equal-random", "equal-run"),
             ">",
             0.05,
             published="not in the paper",
@@ -205,7 +179,7 @@ def _times() -> list[el.Claim]:
         ),
         el.Claim(
             "Luby's sequence, which knows no distribution, comes near the best fixed time",
-            Relative("heavy-luby", "heavy-timeout"),
+            el.ratio("makespan", "heavy-luby", "heavy-timeout"),
             "=",
             0.1,
             published="within a logarithmic factor (Luby et al. 1993)",
@@ -227,7 +201,7 @@ def _watching() -> list[el.Claim]:
         *(
             el.Claim(
                 f"The best rule beats {text}",
-                Relative("watch-best", f"watch-{name}"),
+                el.ratio("makespan", "watch-best", f"watch-{name}"),
                 "<",
                 0.01,
                 published="not in the paper",
@@ -247,7 +221,7 @@ def _adoption() -> list[el.Claim]:
     return [
         el.Claim(
             "A predictor that is learnt in production saves time",
-            Relative("watch-learnt", "watch-run"),
+            el.ratio("makespan", "watch-learnt", "watch-run"),
             "<",
             0.1,
             published="101 s to 81 s, a fifth (N = 120, p < 0.05)",
@@ -255,7 +229,7 @@ def _adoption() -> list[el.Claim]:
         ),
         el.Claim(
             "One that cannot tell costs time if it is obeyed all the same",
-            Relative("dull-learnt", "dull-run"),
+            el.ratio("makespan", "dull-learnt", "dull-run"),
             ">",
             0.02,
             published="the reason for the closed form",
@@ -263,7 +237,7 @@ def _adoption() -> list[el.Claim]:
         ),
         el.Claim(
             "Adopting when the closed form says so loses nothing where the predictor cannot tell",
-            Relative("dull-adopt", "dull-run"),
+            el.ratio("makespan", "dull-adopt", "dull-run"),
             "=",
             0.02,
             published="adopt only when it saves time",
@@ -271,7 +245,7 @@ def _adoption() -> list[el.Claim]:
         ),
         el.Claim(
             "It loses nothing where the predictor is good",
-            Relative("watch-adopt", "watch-learnt"),
+            el.ratio("makespan", "watch-adopt", "watch-learnt"),
             "=",
             0.02,
             published="adopt only when it saves time",
@@ -292,7 +266,7 @@ def _jobs() -> list[el.Claim]:
     return [
         el.Claim(
             "The closed form with the mean chance serves also where attempts at one job are alike",
-            Relative("alike-run", "run"),
+            el.ratio("makespan", "alike-run", "run"),
             "=",
             0.05,
             published="attempts are taken to be independent",
@@ -309,7 +283,7 @@ def _jobs() -> list[el.Claim]:
         ),
         el.Claim(
             "There it pays to give a job up for another",
-            Relative("alike-give-up", "alike-run"),
+            el.ratio("makespan", "alike-give-up", "alike-run"),
             "<",
             0.2,
             published="not in the paper",
@@ -331,7 +305,7 @@ def _crowds() -> list[el.Claim]:
         ),
         el.Claim(
             "If all do, all lose",
-            Relative("crowd-all", "crowd-run"),
+            el.ratio("makespan", "crowd-all", "crowd-run"),
             ">",
             0.05,
             published="not in the paper",
@@ -339,7 +313,7 @@ def _crowds() -> list[el.Claim]:
         ),
         el.Claim(
             "Robots that weigh their own gain end near that loss",
-            Relative("crowd-weigh", "crowd-run", late=True),
+            el.ratio("recent", "crowd-weigh", "crowd-run", at=LATE),
             ">",
             0.05,
             published="not in the paper",
@@ -347,7 +321,7 @@ def _crowds() -> list[el.Claim]:
         ),
         el.Claim(
             "A toll on the delay that one causes mends it",
-            Relative("crowd-toll", "crowd-weigh", late=True),
+            el.ratio("recent", "crowd-toll", "crowd-weigh", at=LATE),
             "<",
             0.05,
             published="not in the paper",
