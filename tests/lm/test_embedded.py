@@ -15,6 +15,7 @@ import emergelab as el
 from emergelab import assets, cli
 from emergelab.errors import SiteError, UserError
 from emergelab.lm import _passes as passes
+from emergelab.lm import embedded
 from emergelab.lm._passes import bucket
 from emergelab.lm.base import Address, ModelError, Request, Turn
 from emergelab.lm.embedded import open_embedded, sites
@@ -141,7 +142,7 @@ OPTIONS = [["cooperate", "defect", "I cooperate with Bo"], ["J"], [], ["defect",
 ASKS = [Request(GAME), Request(GAME.replace("Bo", "Cy")), Request(GAME), Request("Well, I")]
 
 
-def test_scores_do_not_depend_on_batch_order_or_sharing(smollm2):
+def test_scores_do_not_depend_on_batch_order_or_sharing(smollm2, monkeypatch):
     told = smollm2.score(ASKS[:3], OPTIONS[:3])
     assert [len(t) for t in told] == [3, 1, 0]
     back = smollm2.score(ASKS[2::-1], OPTIONS[2::-1])[::-1]
@@ -152,6 +153,9 @@ def test_scores_do_not_depend_on_batch_order_or_sharing(smollm2):
     unshared = copy.copy(smollm2)
     unshared.share = False
     for a, b in zip(unshared.score(ASKS[:3], OPTIONS[:3]), told, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    monkeypatch.setattr(embedded, "_GROUP", 2)
+    for a, b in zip(smollm2.score(ASKS[:3], OPTIONS[:3]), told, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 

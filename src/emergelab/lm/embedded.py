@@ -50,6 +50,7 @@ from .base import LM, Completion, ModelError, Request
 __all__ = ["Embedded", "open_embedded", "sites"]
 
 _KEPT = 4096  # tokens of openings that are kept from one call to the next
+_GROUP = 512  # prompts whose beginnings are held together: they may take ten megabytes each
 
 #: Sizes of the models among the assets, so that their sites can be listed before the weights are here.
 _KNOWN = {
@@ -267,10 +268,14 @@ class Embedded(LM):
         n = common_tokens(prompts) if self.share and len(prompts) > 1 else 0
         shared = (self._opening(prompts[0][:n]),) if n >= SHARED else ()
         n = n if shared else 0
-        begun = beginnings(self.llama, self.interventions, prompts, n, shared, self.share)
-        left = [ids[k:] for ids, k in zip(prompts, begun.lengths, strict=True)]
-        for rows in packed(list(map(len, left)), more, most, begun.shelf.slots):
-            yield rows, [left[i] for i in rows], (*shared, *begun.of(rows, self._height(len(rows))))
+        order = sorted(range(len(prompts)), key=lambda i: prompts[i])  # so that those of a group have much in common
+        for group in (sorted(order[i : i + _GROUP]) for i in range(0, len(order), _GROUP)):
+            own = [prompts[i] for i in group]
+            begun = beginnings(self.llama, self.interventions, own, n, shared, self.share)
+            left = [ids[k:] for ids, k in zip(own, begun.lengths, strict=True)]
+            for rows in packed(list(map(len, left)), [more[i] for i in group], most, begun.shelf.slots):
+                before = (*shared, *begun.of(rows, self._height(len(rows))))
+                yield [group[i] for i in rows], [left[i] for i in rows], before
 
     def _opening(self, ids: list[int]) -> Past:
         """What a text that all prompts begin with leaves to look back at; the latest few are kept."""
