@@ -1,6 +1,7 @@
 """Claims: the interval over seeds decides against a margin that was fixed beforehand."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 import emergelab as el
 from emergelab.claims import judge
+from emergelab.cli.judge import unexpected
 from emergelab.statistics import ratio_of_means
 
 
@@ -287,6 +289,15 @@ def test_verdicts_follow_from_the_interval(mean, sd, n, direction, margin):
     json.dumps(row, allow_nan=False)
 
 
+def test_two_verdicts_may_be_on_record(run):
+    def found(*expect):
+        claim = el.Claim("c", el.contrast("x", "high", "low"), ">", 0.5, expect=expect)
+        return unexpected(SimpleNamespace(claims=(claim,)), judge(run, [claim]))
+
+    assert found("refuted", "supported") == found("supported") == []
+    assert found("refuted", "inconclusive") == ["supported, expected refuted or inconclusive: c"]
+
+
 def test_mirrored_claims_agree(run):
     up = one(run, el.contrast("x", "high", "low"), ">", 1.0)
     down = one(run, el.contrast("x", "low", "high"), "<", 1.0)
@@ -297,6 +308,8 @@ def test_mirrored_claims_agree(run):
 @pytest.mark.parametrize("make, message", [
     (lambda: el.Claim("c", el.level("x", "a"), ">", 0.0), "margin must be a number > 0"),
     (lambda: el.Claim("c", el.level("x", "a"), "!", 1.0), "direction must be"),
+    (lambda: el.Claim("c", el.level("x", "a"), ">", 1.0, expect="maybe"), "expect must be one or several of supported"),
+    (lambda: el.Claim("c", el.level("x", "a"), ">", 1.0, expect=()), "expect must be one or several of supported"),
     (lambda: el.level("x", "a", at="last"), "at must be one of"),
     (lambda: el.level("x", "a", at=(0.5, 20.0)), "two shares of the run"),
     (lambda: el.pooled(np.mean, "x"), "name the conditions"),

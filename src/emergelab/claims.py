@@ -31,6 +31,7 @@ __all__ = [
 ]  # fmt: skip
 
 _ALPHA = 0.05
+_VERDICTS = ("supported", "refuted", "inconclusive", "untested")
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Claim:
         margin: smallest effect of interest, > 0, in the unit of the estimate; decided before looking.
         published: what the paper reports, and where.
         about: why the margin is what it is, or how to read the result.
-        expect: the verdict on record from our own measurements (see docs/verdicts); `verify` compares with it, the
-            judgement itself never looks at it.
+        expect: the verdict on record from our own measurements (see docs/verdicts), or several where the last digits
+            of a machine decide between them; `verify` compares with it, the judgement itself never looks at it.
     """
 
     text: str
@@ -55,7 +56,12 @@ class Claim:
     published: str = ""
     about: str = ""
     unit: str = ""
-    expect: str = field(default="supported", kw_only=True)
+    expect: str | tuple[str, ...] = field(default="supported", kw_only=True)
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The verdicts on record."""
+        return (self.expect,) if isinstance(self.expect, str) else self.expect
 
     def __post_init__(self) -> None:
         if self.direction not in (">", "<", "="):
@@ -64,6 +70,10 @@ class Claim:
             raise UserError(
                 f"claim {self.text!r}: margin must be a number > 0, the smallest effect of interest, got "
                 f"{self.margin!r}"
+            )
+        if not self.expected or not set(self.expected) <= set(_VERDICTS):
+            raise UserError(
+                f"claim {self.text!r}: expect must be one or several of {', '.join(_VERDICTS)}, got {self.expect!r}"
             )
 
     def _decide(self, found: Estimate) -> tuple[str, float]:

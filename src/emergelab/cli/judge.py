@@ -36,8 +36,8 @@ def unexpected(study: Study, verdicts: list[dict[str, Any]]) -> list[str]:
     """One line for each verdict that is not the one on record for the study's claim."""
     lines = []
     for claim, row in zip(study.claims, verdicts, strict=True):
-        if row["verdict"] != claim.expect:
-            lines.append(f"{row['verdict']}, expected {claim.expect}: {row['text']}")
+        if row["verdict"] not in claim.expected:
+            lines.append(f"{row['verdict']}, expected {' or '.join(claim.expected)}: {row['text']}")
     return lines
 
 

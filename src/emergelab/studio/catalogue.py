@@ -127,7 +127,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 def _claims(found: Study) -> str:
     rows = [
         [escape(c.text), escape(c.test.words()), escape(bound({"margin": c.margin, "direction": c.direction})),
-         escape(c.published), chip(c.expect) if c.expect else "–"]
+         escape(c.published), " ".join(map(chip, c.expected))]
         for c in found.claims
     ]  # fmt: skip
     return _table("Claims", ("claim", "effect", "claimed", "published", "on record"), rows) if rows else ""
