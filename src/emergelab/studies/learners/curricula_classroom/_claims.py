@@ -39,7 +39,7 @@ def claims() -> tuple[el.Claim, ...]:
     """All claims of the study, in the order of the paper."""
     out: list[el.Claim] = []
     # With twelve elders for a hundred bodies hardly anybody has an elder like itself.
-    found = {CORNERS: ("supported",) * 3, AROUND: ("refuted", "inconclusive", "inconclusive")}
+    found = {CORNERS: ("supported",) * 3, AROUND: (("refuted", "inconclusive"), "inconclusive", "inconclusive")}
     for where, words in ((CORNERS, "with four bodies"), (AROUND, "with a hundred bodies")):
         out += [
             el.Claim(
