@@ -1,7 +1,8 @@
 """MkDocs hook: a page for every study, made from the study itself, and the lists of studies and of verdicts.
 
 A page is the docstring of the study's file followed by what the file declares (conditions, sizes, parameters,
-observables, claims), so the documentation cannot say something else than the code. Nothing is run.
+observables, claims), so the documentation cannot say something else than the code. Nothing is run; the picture is the
+headline figure of the run whose verdicts were recorded last.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         if not study.page.partition("\n")[2].strip():
             raise PluginError(f"study {entry.slug!r}: its page has a title but no sections ({entry.module})")
         source = Path("src", *entry.module.split(".")).as_posix()
-        files.append(File.generated(config, f"studies/{entry.slug}.md", content=page(study, source)))
+        picture = headline(study, "quick", Path(config.docs_dir, "verdicts"), "../verdicts")
+        files.append(File.generated(config, f"studies/{entry.slug}.md", content=page(study, source, picture)))
     return files
 
 
@@ -62,20 +64,53 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         return markdown.replace("<!-- benchmarks -->", measured(results))
     if page.file.src_uri.startswith("verdicts/"):
         page.meta["hide"] = ["toc"]  # the table of claims needs the room
-        return recorded(markdown)
+        slug, _, size = Path(page.file.src_uri).stem.rpartition("-")
+        known = slug in {entry.slug for entry in _own()}
+        picture = headline(find(slug), size, Path(config.docs_dir, "verdicts"), ".") if known else ""
+        return recorded(markdown, picture)
     return markdown
 
 
-def recorded(text: str) -> str:
-    """A recorded page, with verdicts in colour and ways to what was written below the table, which is long."""
+def headline(study: Study, size: str, folder: Path, way: str) -> str:
+    """The headline figure of a recorded run as Markdown, with its caption; nothing where none was recorded.
+
+    Args:
+        study: whose figure.
+        size: of the run.
+        folder: of recorded verdicts.
+        way: from the page to that folder.
+    """
+    name = f"{study.slug}-{size}"
+    if not (folder / "figures" / f"{name}.png").exists() or not study.figures:
+        return ""
+    caption = study.figures[0].caption or study.title
+    link = f" [Verdicts of size {size}]({way}/{name}.md)." if way != "." else ""
+    shown = escape(re.sub(r"[\[\]`*]", "", caption))
+    return f"![{shown}]({way}/figures/{name}.png){{ .headline }}\n\n<small>{caption}{link}</small>"
+
+
+def recorded(text: str, picture: str = "") -> str:
+    """A recorded page, with verdicts in colour and ways to what was written below the table, which is long.
+
+    Args:
+        text: the page.
+        picture: shown above the table.
+    """
     text = re.sub(rf"\*\*({'|'.join(KINDS)})\*\*", r'<span class="verdict \1">\1</span>', text)
     head, bar, rest = text.partition("\n| claim")
     ways = [f"[{title}](#{slugify(title, '-')})" for title in re.findall(r"^## (.+)$", rest, re.M)]
-    return f"{head}\nBelow the table: {', '.join(ways)}.\n{bar}{rest}" if bar and ways else text
+    below = f"\nBelow the table: {', '.join(ways)}.\n" if ways else ""
+    return f"{head}{below}\n{picture}\n{bar}{rest}" if bar else text
 
 
-def page(study: Study, source: str) -> str:
-    """The page of one study as Markdown."""
+def page(study: Study, source: str, picture: str = "") -> str:
+    """The page of one study as Markdown.
+
+    Args:
+        study: of which.
+        source: where its code is.
+        picture: shown below its papers.
+    """
     title, _, rest = study.page.partition("\n")
     parts = [
         f"# {title.strip().rstrip('.')}",
@@ -83,6 +118,8 @@ def page(study: Study, source: str) -> str:
     ]
     if study.papers:
         parts.append("\n".join(f"- {_paper(paper)}" for paper in study.papers))
+    if picture:
+        parts.append(picture)
     parts.append(rest.strip())
     parts += [
         "## Claims",

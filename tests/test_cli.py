@@ -146,6 +146,7 @@ def test_verify_fails_when_a_verdict_is_not_the_one_on_record(call):
     # What was written by hand below the table is not lost; the table itself is the new one.
     assert page.endswith("|\n\n## Measured beside published\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n")
     assert "gone" not in page
+    assert Path("verdicts/figures/sorting-tiny.png").read_bytes().startswith(b"\x89PNG")
     # A run made elsewhere, with accelerators in it, is judged and recorded here with the same page.
     info = json.loads(Path("r/run.json").read_text())
     assert info["provenance"]["devices"] == ["cpu"] * len(info["provenance"]["devices"])

@@ -202,15 +202,17 @@ class Study:
         run.place.write("verdicts.json", to_json(verdicts).encode())
         return verdicts
 
+    def drawable(self, run: Run) -> list[Figure]:
+        """The figures for which the run has the conditions, the headline first."""
+        have = {str(c) for c in run.info["conditions"]}
+        return [figure for figure in self.figures if set(figure.needs) <= have]
+
     def draw(self, run: Run) -> list[tuple[Figure, str]]:
         """Draw every figure that the run has the conditions for into RUN/figures; returns (figure, file name)."""
         import io
 
-        have = {str(c) for c in run.info["conditions"]}
         drawn = []
-        for figure in self.figures:
-            if not set(figure.needs) <= have:
-                continue
+        for figure in self.drawable(run):
             picture = figure.draw(run)
             buffer = io.BytesIO()
             picture.savefig(buffer, format="png", dpi=150)

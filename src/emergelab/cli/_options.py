@@ -23,7 +23,7 @@ SizeName = Annotated[str, typer.Option(help="tiny, quick, full or paper.")]
 Out = Annotated[str | None, typer.Option(help="Folder or URL for the run; runs/<study>-<date>-<time> if not given.")]
 Record = Annotated[
     Path | None,
-    typer.Option(help="Folder in which to write the verdicts as a page, with command, versions and date."),
+    typer.Option(help="Folder in which to write the verdicts as a page, and the headline figure beside it."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Keep = Annotated[

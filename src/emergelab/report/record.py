@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,10 @@ _HEAD = "| claim | verdict | effect [95 %] | claimed | seeds | Holm p | publishe
 
 
 def record_verdicts(folder: Path, study: Study, run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Path:
-    """Write FOLDER/<slug>-<size>.md; returns its path. What stands below the table of an older page is kept."""
+    """Write FOLDER/<slug>-<size>.md, and the study's headline figure beside it as FOLDER/figures/<slug>-<size>.png.
+
+    What stands below the table of an older page is kept. Returns the path of the page.
+    """
     info = run.info
     made = info["provenance"]
     versions = ", ".join(f"{k} {v}" for k, v in made["versions"].items())
@@ -43,14 +47,30 @@ def record_verdicts(folder: Path, study: Study, run: Run, verdicts: Sequence[Map
         p = "–" if row["p"] is None else f"{row['p']:.2g}"
         cells = (claim, f"**{row['verdict']}**", interval(row), bound(row), str(row["seeds"]), p, row["published"])
         lines.append("| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |")
-    path = folder / f"{study.slug}-{info['size']}.md"
+    name = f"{study.slug}-{info['size']}"
+    path, picture = folder / f"{name}.md", _headline(study, run)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        if picture is not None:
+            (folder / "figures" / f"{name}.png").write_bytes(picture)
         notes = _below(path.read_text(encoding="utf-8")) if path.exists() else ""
         path.write_text("\n".join(lines) + "\n" + notes, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); choose another folder with --record") from None
     return path
+
+
+def _headline(study: Study, run: Run) -> bytes | None:
+    """The first figure that can be drawn, in as few bytes as a repository should keep."""
+    figure = next(iter(study.drawable(run)), None)
+    if figure is None:
+        return None
+    from PIL import Image
+
+    drawn, kept = io.BytesIO(), io.BytesIO()
+    figure.draw(run).savefig(drawn, format="png", dpi=110)
+    Image.open(drawn).convert("RGB").quantize(128).save(kept, format="png", optimize=True)
+    return kept.getvalue()
 
 
 def _where(made: Mapping[str, Any]) -> str:
