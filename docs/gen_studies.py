@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from markdown.extensions.toc import slugify
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from PIL import Image
 
 from emergelab.catalogue import Entry, entries, find
 from emergelab.system import defaults, parameters
@@ -47,7 +48,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         if not study.page.partition("\n")[2].strip():
             raise PluginError(f"study {entry.slug!r}: its page has a title but no sections ({entry.module})")
         source = Path("src", *entry.module.split(".")).as_posix()
-        picture = headline(study, "quick", Path(config.docs_dir, "verdicts"), "../verdicts")
+        picture = headline(f"{entry.slug}-quick", Path(config.docs_dir, "verdicts"), "../verdicts/")
         files.append(File.generated(config, f"studies/{entry.slug}.md", content=page(study, source, picture)))
     return files
 
@@ -64,29 +65,26 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         return markdown.replace("<!-- benchmarks -->", measured(results))
     if page.file.src_uri.startswith("verdicts/"):
         page.meta["hide"] = ["toc"]  # the table of claims needs the room
-        slug, _, size = Path(page.file.src_uri).stem.rpartition("-")
-        known = slug in {entry.slug for entry in _own()}
-        picture = headline(find(slug), size, Path(config.docs_dir, "verdicts"), ".") if known else ""
-        return recorded(markdown, picture)
+        return recorded(markdown, headline(Path(page.file.src_uri).stem, Path(config.docs_dir, "verdicts")))
     return markdown
 
 
-def headline(study: Study, size: str, folder: Path, way: str) -> str:
-    """The headline figure of a recorded run as Markdown, with its caption; nothing where none was recorded.
+def headline(name: str, folder: Path, way: str = "") -> str:
+    """The headline figure of a recorded run as Markdown, with the caption that it holds; nothing where there is none.
 
     Args:
-        study: whose figure.
-        size: of the run.
+        name: study and size.
         folder: of recorded verdicts.
         way: from the page to that folder.
     """
-    name = f"{study.slug}-{size}"
-    if not (folder / "figures" / f"{name}.png").exists() or not study.figures:
+    file = folder / "figures" / f"{name}.png"
+    if not file.exists():
         return ""
-    caption = study.figures[0].caption or study.title
-    link = f" [Verdicts of size {size}]({way}/{name}.md)." if way != "." else ""
+    with Image.open(file) as picture:
+        caption = picture.text["Description"]  # type: ignore[attr-defined]
+    link = f" [Verdicts]({way}{name}.md)." if way else ""
     shown = escape(re.sub(r"[\[\]`*]", "", caption))
-    return f"![{shown}]({way}/figures/{name}.png){{ .headline }}\n\n<small>{caption}{link}</small>"
+    return f"![{shown}]({way}figures/{name}.png){{ .headline }}\n\n<small>{caption}{link}</small>"
 
 
 def recorded(text: str, picture: str = "") -> str:

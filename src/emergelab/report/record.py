@@ -61,15 +61,18 @@ def record_verdicts(folder: Path, study: Study, run: Run, verdicts: Sequence[Map
 
 
 def _headline(study: Study, run: Run) -> bytes | None:
-    """The first figure that can be drawn, in as few bytes as a repository should keep."""
+    """The first figure that can be drawn, in as few bytes as a repository should keep; it holds its caption."""
     figure = next(iter(study.drawable(run)), None)
     if figure is None:
         return None
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
+    about = PngInfo()
+    about.add_itxt("Description", figure.caption or study.title)
     drawn, kept = io.BytesIO(), io.BytesIO()
     figure.draw(run).savefig(drawn, format="png", dpi=110)
-    Image.open(drawn).convert("RGB").quantize(128).save(kept, format="png", optimize=True)
+    Image.open(drawn).convert("RGB").quantize(128).save(kept, format="png", optimize=True, pnginfo=about)
     return kept.getvalue()
 
 
