@@ -84,8 +84,8 @@ def draw_worlds(run: Run) -> Figure:
         _series(middle, run, name, colour, label, dots=False)
         _series(middle, run, f"{name}_chance", colour, "_", line=":", dots=False)
     figures.finish(middle, title="Structure (dotted: chance)", xlabel="objects", ylabel="measure of the language")
-    figures.finish(middle, ylim=(-0.12, 0.8))
-    for ax, place in ((left, (0.02, 0.68)), (middle, (0.28, 0.31))):
+    figures.finish(middle, ylim=(-0.12, 1.04))  # room for the legend above the lines
+    for ax, place in ((left, (0.02, 0.68)), (middle, "upper left")):
         _log_objects(ax, run)
         ax.legend(loc=place, fontsize=8, frameon=False)
     for condition in _have(run, list(BY_WORLD)):
