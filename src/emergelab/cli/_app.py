@@ -12,12 +12,13 @@ app = typer.Typer(
 )  # fmt: skip
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> bool:
     if wanted:
         from .. import __version__
 
         print(f"emergelab {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
