@@ -194,7 +194,9 @@ def test_ctrl_c_leaves_nothing_half(registry, tmp_path):
     """A real interrupt of a real process, while the client is at work."""
     client = registry(f"pathlib.Path({str(tmp_path / 'begun')!r}).write_text('')\ntime.sleep(60)")
     code = (
-        f"import sys\nfrom emergelab import assets, cli\nfrom tests.test_assets import entry\n"
+        # where the tests themselves run in the background, interrupts are ignored, and that is inherited
+        "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from emergelab import assets, cli\nfrom tests.test_assets import entry\n"
         f"assets.ASSETS['toy'] = entry()\nassets.PIP = (sys.executable, {str(client)!r})\n"
         "sys.argv = ['emergelab', 'get', 'toy']\ncli.main()"
     )
